@@ -1,0 +1,1 @@
+"""Sequence data to a trained, evaluated, served Keras model."""
