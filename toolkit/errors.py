@@ -41,7 +41,7 @@ class VerificationError(ToolkitError):
     exit_code = 4
 
 
-class Stopped(ToolkitError):
+class StoppedError(ToolkitError):
     """Stopped on request after saving; the same command with ``--resume`` goes on."""
 
     exit_code = 75
