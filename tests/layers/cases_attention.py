@@ -1,0 +1,5 @@
+"""Rows of the contract table: attention."""
+
+from tests.layers.contract import Case
+
+CASES: list[Case] = []

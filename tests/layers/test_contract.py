@@ -1,0 +1,98 @@
+"""Every public layer keeps every promise of the contract."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from tests.layers import cases_attention, cases_blocks, cases_recurrent, contract
+from tests.layers.contract import Case
+from toolkit import layers
+
+GROUPS = {
+    "recurrent": cases_recurrent.CASES,
+    "attention": cases_attention.CASES,
+    "blocks": cases_blocks.CASES,
+}
+CASES = [case for group in GROUPS.values() for case in group]
+
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+every_group = pytest.mark.parametrize("group", [name for name in GROUPS if GROUPS[name]])
+
+
+def run(check: str, case: Case) -> None:
+    if check in case.skip:
+        pytest.skip(case.skip[check])
+    getattr(contract, f"check_{check}")(case)
+
+
+def test_no_public_layer_is_missing() -> None:
+    public = {
+        value
+        for name in layers.__all__
+        if inspect.isclass(value := getattr(layers, name)) and issubclass(value, keras.Layer)
+    }
+    missing = public - {type(case.make()) for case in CASES}
+    assert not missing, f"not in the contract table: {sorted(c.__name__ for c in missing)}"
+
+
+def test_case_names_are_unique() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+@every_case
+def test_config(case: Case) -> None:
+    run("config", case)
+
+
+@every_case
+def test_symbolic(case: Case) -> None:
+    run("symbolic", case)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.mask], ids=str)
+def test_mask(case: Case) -> None:
+    run("mask", case)
+
+
+@every_case
+def test_precision(case: Case) -> None:
+    run("precision", case)
+
+
+@every_case
+def test_function(case: Case) -> None:
+    run("function", case)
+
+
+@every_case
+def test_gradient(case: Case) -> None:
+    run("gradient", case)
+
+
+@every_case
+def test_determinism(case: Case) -> None:
+    run("determinism", case)
+
+
+@every_group
+def test_xla(group: str) -> None:
+    contract.check_xla(GROUPS[group], gradient=False)
+
+
+@pytest.mark.slow
+@every_group
+def test_xla_gradient(group: str) -> None:
+    contract.check_xla(GROUPS[group], gradient=True)
+
+
+@every_group
+def test_saved_model(group: str, tmp_path: Path) -> None:
+    contract.check_saved_model(GROUPS[group], tmp_path)
+
+
+@every_group
+def test_strategy(group: str, strategy: Any) -> None:
+    contract.check_strategy(GROUPS[group], strategy)
