@@ -1,0 +1,52 @@
+"""What training reads: random access to the examples of one split."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+class Batch(NamedTuple):
+    """Examples side by side, each array's first axis the batch, padded to one shape.
+
+    ``weights`` is ``(batch,)`` or ``(batch, time)``: what each answer counts in the loss.
+    """
+
+    inputs: Arrays
+    targets: Arrays
+    weights: NDArray[np.float32]
+
+
+class Examples(ABC):
+    """Random access to decoded examples, with lengths that cost no decoding.
+
+    Everything that asks for rows asks in whole batches, so a subclass can gather with one
+    vectorised read. The same rows always give the same batch: what is random in training is
+    drawn in the graph from seeds of (seed, epoch, row).
+    """
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of examples."""
+
+    @property
+    @abstractmethod
+    def lengths(self) -> NDArray[np.int64]:
+        """Lengths along each padded axis, ``(examples, axes)``; ``axes`` may be 0."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Total weight of each example in the loss, ``(examples,)``; 1 each by default."""
+        return np.ones(len(self))
+
+    @abstractmethod
+    def batch(self, rows: NDArray[np.int64], shape: tuple[int, ...]) -> Batch:
+        """Read ``rows``, padded to ``shape`` along the axes of ``lengths``.
+
+        An example longer than ``shape`` never happens: shapes come from ``lengths``.
+        """

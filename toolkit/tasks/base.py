@@ -1,0 +1,204 @@
+"""What a task is: what to learn. How to run it is training's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from toolkit.data.examples import Examples
+
+if TYPE_CHECKING:
+    from toolkit.data.splits import Splits
+    from toolkit.data.table import Table
+    from toolkit.recipe import TaskOptions
+
+OptionsT = TypeVar("OptionsT", bound="TaskOptions")
+Tensors = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What stands for an ``auto`` of the recipe, and why."""
+
+    value: Any
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for the run's manifest."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """The score that chooses the best checkpoint, and which way is better."""
+
+    name: str
+    mode: Literal["max", "min"]
+
+
+class Task(ABC, Generic[OptionsT]):
+    """One kind of learning problem, from raw columns to named answers.
+
+    The life of a task: constructed from the recipe's options; :meth:`prepare` fits its state on
+    the training split (or :meth:`load` reads it from a run); then the others in any order.
+    Whatever is fitted is saved by :meth:`save`, so that a run directory answers on its own.
+
+    One preprocessing path: :meth:`preprocess` is in-graph code on a batch of raw columns. The
+    training data, ``predict`` and the exported model all go through it, and through
+    :meth:`answer` on the way out.
+    """
+
+    options_type: ClassVar[type[Any]]
+
+    def __init__(self, options: OptionsT) -> None:
+        self.options = options
+        self.decisions: dict[str, Decision] = {}
+
+    # -- data ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def prepare(self, splits: Splits) -> None:
+        """Fit vocabularies, scalers and label names on ``splits.train``; note decisions."""
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write the fitted state to ``directory``, as text or JSON where a person may read it."""
+
+    @abstractmethod
+    def load(self, directory: Path) -> None:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            RunError: a file is missing or damaged.
+        """
+
+    @abstractmethod
+    def raw(self, table: Table) -> dict[str, NDArray[Any]]:
+        """Return the raw inputs of each row, by the names of :meth:`signature`."""
+
+    @abstractmethod
+    def examples(self, table: Table, *, targets: bool = True) -> Examples:
+        """Return ``table`` ready for batches, with or without what is to be learnt.
+
+        Raises:
+            DataError: a value cannot be used; names the file, the row and the column.
+        """
+
+    @abstractmethod
+    def preprocess(self, raw: Tensors) -> Tensors:
+        """Turn a batch of raw inputs into model inputs, in the graph; ragged where lengths vary."""
+
+    def augment(self, inputs: Tensors, targets: Tensors, seeds: Any) -> tuple[Tensors, Tensors]:
+        """Change a training batch at random, in the graph, by ``(batch, 2)`` stateless seeds."""
+        del seeds
+        return inputs, targets
+
+    # -- model --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def build_model(self) -> keras.Model:
+        """Build the model: the only place where options become keyword arguments."""
+
+    def initialise(self, model: keras.Model, examples: Examples) -> None:  # noqa: B027 - optional
+        """Set weights that have a closed form, from the training examples; nothing by default."""
+
+    @abstractmethod
+    def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
+        """Return the scalar ``sum(weights * loss)``.
+
+        ``weights`` are already divided by the global batch's total, so that the sum over all
+        replicas is the weighted mean, however uneven the last batch is.
+        """
+
+    def training_loss(
+        self, model: keras.Model, inputs: Tensors, targets: Tensors, weights: Any
+    ) -> Any:
+        """Run the model in training mode and return its :meth:`loss` and added losses."""
+        return self.loss(model(inputs, training=True), targets, weights)
+
+    def recommended(self) -> dict[str, Decision]:
+        """Return values for the ``auto`` of the recipe's ``train`` section, with reasons."""
+        return {}
+
+    # -- answers ------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def monitor(self) -> Monitor:
+        """The validation score that chooses the best checkpoint."""
+
+    @abstractmethod
+    def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
+        """Return numeric answers of a padded batch, batch first, in the graph."""
+
+    def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
+        """Return what :meth:`score` needs while training; :meth:`answer` unless too slow."""
+        return self.answer(model, inputs)
+
+    @abstractmethod
+    def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
+        """Score answers, in the order of the examples, by the field's own metrics."""
+
+    def report(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, Any]:
+        """Return the evaluation report: scores, intervals, tables, the hardest errors."""
+        del table
+        return {"scores": self.score(answers, examples)}
+
+    @abstractmethod
+    def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+        """Return answers for people: ``prediction``, ``score`` and what else helps, a row each."""
+
+    # -- serving ------------------------------------------------------------------------------
+
+    @abstractmethod
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Return the raw inputs an exported model takes, by name."""
+
+    @abstractmethod
+    def named(self, answers: Tensors) -> Tensors:
+        """Turn :meth:`answer` into an exported model's named outputs, in the graph."""
+
+    @abstractmethod
+    def card(self) -> dict[str, Any]:
+        """Return what a user of the export must know.
+
+        Keys: ``outputs`` (name to meaning and unit), ``labels`` where there are any, ``rules``
+        (what happens to empty, over-long or damaged inputs, a sentence each) and ``example``
+        (raw inputs of one request).
+        """
+
+    def serve(self, model: keras.Model, raw: Tensors) -> Tensors:
+        """Answer raw inputs in the graph: what is exported."""
+        inputs = {name: dense(value) for name, value in self.preprocess(raw).items()}
+        return self.named(self.answer(model, inputs))
+
+
+def dense(value: Any) -> Any:
+    """Pad a ragged tensor with zeros to its longest row; leave a tensor as it is."""
+    return value.to_tensor() if isinstance(value, tf.RaggedTensor) else value
+
+
+def as_arrays(parts: list[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
+    """Join the answers of successive batches, zero-padding later axes to the longest."""
+    names = parts[0]
+    return {name: _join([np.asarray(part[name]) for part in parts]) for name in names}
+
+
+def _join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    widest = np.max([array.shape[1:] for array in arrays], axis=0, initial=0).astype(int)
+    grown = [
+        np.pad(array, [(0, 0), *[(0, w - n) for w, n in zip(widest, array.shape[1:], strict=True)]])
+        for array in arrays
+    ]
+    return np.concatenate(grown)
