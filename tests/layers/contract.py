@@ -351,19 +351,26 @@ def check_saved_model(cases: Iterable[Case], directory: Path) -> None:
     archive = keras.export.ExportArchive()
     for case, (layer, inputs, mask) in zip(cases, rows, strict=True):
         archive.track(layer)
-        specs = input_specs(case, inputs)
         masks = {key: tf.TensorSpec([None, None], tf.bool) for key in mask}
-
-        def serve(*values: Any, layer: keras.layers.Layer = layer) -> Any:
-            return dense(layer(*values[:-1], **values[-1]))  # a signature's outputs are flat
-
-        archive.add_endpoint(case.name, serve, input_signature=[*specs, masks])
+        signature = keras.tree.flatten((input_specs(case, inputs), masks))
+        archive.add_endpoint(case.name, flat_call(layer, (inputs, mask)), signature)
     archive.write_out(str(directory), verbose=False)
     restored = tf.saved_model.load(str(directory))
     for case, (layer, inputs, mask) in zip(cases, rows, strict=True):
-        given = keras.tree.map_structure(tf.convert_to_tensor, (*inputs, dict(mask)))
-        got = getattr(restored, case.name)(*given)
+        got = getattr(restored, case.name)(
+            *map(tf.convert_to_tensor, keras.tree.flatten((inputs, mask)))
+        )
         assert_same(layer(*inputs, **mask), got, case)
+
+
+def flat_call(layer: keras.layers.Layer, nest: Any) -> Callable[..., Any]:
+    """The layer's call with flat arguments and results, as a signature needs them."""
+
+    def serve(*values: Any) -> Any:
+        inputs, mask = keras.tree.pack_sequence_as(nest, values)
+        return dense(layer(*inputs, **mask))
+
+    return serve
 
 
 def check_strategy(cases: Iterable[Case], strategy: Any) -> None:
