@@ -1,0 +1,159 @@
+"""One table file of any known format: its rows in chunks, or all of them as a `Table`."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.data.readers import (
+    Chunk,
+    read_delimited,
+    read_json_lines,
+    read_parquet,
+    read_text,
+)
+from toolkit.data.table import Source, Table
+from toolkit.data.text_files import readable, sha256_of
+from toolkit.errors import DataError
+
+EXTENSIONS = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
+
+# A number written plainly. Text that only resembles one stays text: 007, +1, 1_000, nan.
+PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How a table file is read where its name does not say.
+
+    Attributes:
+        header: Whether the first line of a csv or tsv file names the columns.
+        delimiter: One character; None: a comma in csv, a tab in tsv.
+        quoting: Whether double quotes enclose a field; None: in csv yes, in tsv no, since tsv
+            files such as SST-2's hold quotes as plain characters.
+        as_text: Columns, by name or number, that stay as they are written (``1.0``, ``2016``);
+            any other column whose values are all plain numbers becomes numeric.
+    """
+
+    header: bool = True
+    delimiter: str | None = None
+    quoting: bool | None = None
+    as_text: Collection[str | int] = ()
+
+
+def extension(path: Path) -> str:
+    """The file's format by its name, ``.gz`` aside: ``.csv`` for ``Reviews.CSV.gz``."""
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return plain.suffix.lower()
+
+
+def read_chunks(path: Path, name: str, options: FileFormat) -> Iterator[Chunk]:
+    """A file's rows, some thousand at a time, text not yet turned into numbers.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+        options: How to read it.
+
+    Raises:
+        DataError: An unknown extension, or anything wrong in the file.
+    """
+    kind = extension(path)
+    if kind == ".jsonl":
+        return read_json_lines(path, name)
+    if kind == ".parquet":
+        return read_parquet(path, name)
+    if kind == ".txt":
+        return read_text(path, name)
+    if kind in (".csv", ".tsv"):
+        return read_delimited(
+            path,
+            name,
+            delimiter=options.delimiter or ("," if kind == ".csv" else "\t"),
+            quoting=kind == ".csv" if options.quoting is None else options.quoting,
+            header=options.header,
+        )
+    raise DataError(
+        f"{name}: unknown kind of file. Expected {', '.join(EXTENSIONS)}, or one of them with "
+        f".gz. Received: {kind or 'no extension'}."
+    )
+
+
+def read_file(path: Path, name: str, options: FileFormat) -> Table:
+    """Reads a whole file.
+
+    Raises:
+        DataError: An unknown extension, no rows, or anything wrong in the file.
+    """
+    with readable(path, name):
+        digest = sha256_of(path)
+    chunks = list(read_chunks(path, name, options))
+    if not chunks:
+        raise DataError(_no_rows(path, name, options))
+    columns = _join([chunk.columns for chunk in chunks])
+    frame = to_frame(columns, options.as_text, infer=extension(path) in (".csv", ".tsv"))
+    unit = "row" if extension(path) == ".parquet" else "line"
+    source = Source(name, unit, digest, path.parent)
+    return Table.from_source(frame, source, np.concatenate([c.row_numbers for c in chunks]))
+
+
+def to_frame(columns: Any, as_text: Collection[str | int], infer: bool) -> pd.DataFrame:
+    """An Arrow table as a data frame: empty text is missing, plain numbers become numeric.
+
+    Args:
+        columns: A `pyarrow.Table`.
+        as_text: Columns, by name or number, that keep their text.
+        infer: Whether text may become numbers at all; only files without types need it.
+    """
+    names = columns.column_names
+    keep = {names[c] if isinstance(c, int) and c < len(names) else c for c in as_text}
+    typed = [
+        _typed(column, infer and name not in keep)
+        for name, column in zip(names, columns.columns, strict=True)
+    ]
+    return pd.DataFrame(pa.table(typed, names=[str(name) for name in names]).to_pandas())
+
+
+def _typed(column: Any, infer: bool) -> Any:
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        return column
+    column = pc.if_else(pc.equal(column, ""), None, column)
+    if not infer or not _plain_numbers(column):
+        return column
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return column.cast(pa.float64())
+
+
+def _plain_numbers(column: Any) -> bool:
+    some = column.slice(0, 100)  # settles nearly every column of text
+    return column.null_count < len(column) and all(
+        pc.all(pc.match_substring_regex(part, PLAIN_NUMBER)).as_py() in (True, None)
+        for part in (some, column)
+    )
+
+
+def _join(tables: list[Any]) -> Any:
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        # A JSON column that is text in one chunk and numbers in another.
+        return pa.concat_tables([_all_text(table) for table in tables], promote_options="default")
+
+
+def _all_text(table: Any) -> Any:
+    return table.cast(pa.schema([(name, pa.string()) for name in table.column_names]))
+
+
+def _no_rows(path: Path, name: str, options: FileFormat) -> str:
+    if path.stat().st_size == 0:
+        return f"{name}: the file is empty. Expected rows."
+    if extension(path) in (".csv", ".tsv") and options.header:
+        return f"{name}: no rows below the header. Expected at least one."
+    return f"{name}: no rows. Expected at least one."
