@@ -1,0 +1,49 @@
+"""The recipe language: YAML to validated options, every error at once and with its place."""
+
+from toolkit.recipe.data import (
+    Column,
+    DataFrame,
+    DataOptions,
+    DataPath,
+    Source,
+    SplitOptions,
+    is_table,
+)
+from toolkit.recipe.optimization import Optimizer, Schedule
+from toolkit.recipe.options import (
+    EvaluateOptions,
+    ExportOptions,
+    RunOptions,
+    TaskOptions,
+    TaskSection,
+)
+from toolkit.recipe.scalars import Date, Every, Scalar, Share
+from toolkit.recipe.section import Auto, Section, refuse
+from toolkit.recipe.train import EarlyStopping, Keep, TrainOptions
+
+__all__ = [
+    "Auto",
+    "Column",
+    "DataFrame",
+    "DataOptions",
+    "DataPath",
+    "Date",
+    "EarlyStopping",
+    "EvaluateOptions",
+    "Every",
+    "ExportOptions",
+    "Keep",
+    "Optimizer",
+    "RunOptions",
+    "Scalar",
+    "Schedule",
+    "Section",
+    "Share",
+    "Source",
+    "SplitOptions",
+    "TaskOptions",
+    "TaskSection",
+    "TrainOptions",
+    "is_table",
+    "refuse",
+]

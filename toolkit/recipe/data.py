@@ -1,0 +1,132 @@
+"""The data section that every task's own is built on."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from toolkit.recipe.scalars import Date, Parsed, Share
+from toolkit.recipe.section import Auto, Section, refuse
+
+
+def is_table(value: Any) -> bool:
+    """Whether ``value`` is a pandas ``DataFrame``, found without importing pandas."""
+    return any(
+        each.__name__ == "DataFrame" and each.__module__.split(".")[0] == "pandas"
+        for each in type(value).__mro__
+    )
+
+
+def parse_table(value: Any) -> Any:
+    """Passes a pandas ``DataFrame`` through; raises ``ValueError`` for anything else."""
+    if not is_table(value):
+        raise ValueError("a DataFrame")
+    return value
+
+
+def _path_text(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+@dataclass(frozen=True)
+class PathMark:
+    """Marks text that names data: relative to the recipe's folder, with ``$TOOLKIT_DATA``."""
+
+    expects: ClassVar[str] = "a path or data name"
+
+
+Column = str | Annotated[int, Field(ge=0)]
+"""A column by its name, or by its number (from 0) with ``header: none``."""
+
+DataPath = Annotated[str, Field(min_length=1), BeforeValidator(_path_text), PathMark()]
+"""A file, folder, glob, ``tfds:name``, ``demo:name`` or URL; relative to the recipe's folder."""
+
+DataFrame = Annotated[Any, Parsed(parse_table, "a DataFrame", {"not": {}})]
+
+Source = DataPath | Annotated[tuple[DataPath, ...], Field(min_length=1)] | DataFrame
+"""Data: one path, several, or a pandas ``DataFrame``."""
+
+
+class SplitOptions(Section):
+    """How validation and test rows are cut out of the training data."""
+
+    short: ClassVar[str | None] = "validation"
+
+    validation: Share | Date | None = Field(
+        None, description="Share (10%) or count of rows for validation, or the date it begins."
+    )
+    test: Share | Date | None = Field(
+        None, description="Share (10%) or count of rows for the test, or the date it begins."
+    )
+    stratify: Auto | bool = Field(
+        "auto", description="Keep the labels' proportions in every part, where there are labels."
+    )
+    group: Column | None = Field(
+        None, description="Column whose equal values stay in one part, such as a user or a speaker."
+    )
+    column: Column | None = Field(
+        None, description="Column that says train, validation or test for each row."
+    )
+    time: Column | None = Field(
+        None, description="Column of dates for a split by date; shares then cut in order of time."
+    )
+    seed: int = Field(0, ge=0, description="Draws the rows; apart from run.seed on purpose.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        parts = {name: getattr(self, name) for name in ("validation", "test")}
+        written = {name: part for name, part in parts.items() if part is not None}
+        if self.column is not None and written:
+            refuse(next(iter(written)), "the split column already says which rows these are")
+        if len({isinstance(part, datetime) for part in written.values()}) > 1:
+            refuse("test", "a date and a share do not mix; give two dates or two shares")
+        if isinstance(self.validation, datetime) and isinstance(self.test, datetime):
+            self._check_dates(self.validation, self.test)
+        if sum(part.share or 0 for part in written.values() if isinstance(part, Share)) >= 1:
+            refuse(next(iter(written)), "the shares leave no rows for training")
+        return self
+
+    def _check_dates(self, validation: datetime, test: datetime) -> None:
+        if (validation.tzinfo is None) != (test.tzinfo is None):
+            refuse("test", "one date has a time zone, the other has none")
+        if validation >= test:
+            refuse("test", "the test must begin after the validation")
+
+
+class DataOptions(Section):
+    """Where the rows come from; a task's own section adds the columns by their role."""
+
+    short: ClassVar[str | None] = "train"
+
+    train: Source = Field(
+        description="Training data: a file (.csv .tsv .jsonl .parquet .txt, also .gz), a list or "
+        "glob of them, a folder, tfds:NAME or demo:NAME; in Python also a DataFrame."
+    )
+    validation: Source | None = Field(None, description="Validation data, named like train.")
+    test: Source | None = Field(None, description="Test data, named like train.")
+    split: SplitOptions | None = Field(
+        None, description="Cuts validation and test out of train; else the task's usual shares."
+    )
+    header: Literal["infer", "none"] = Field(
+        "infer", description="none: the file has no header line and columns go by number, from 0."
+    )
+    delimiter: str | None = Field(
+        None, min_length=1, description="Between columns; else from the file's name."
+    )
+    data_dir: DataPath | None = Field(
+        None, description="Folder of prepared TensorFlow Datasets, for tfds:NAME."
+    )
+    skip_bad_rows: bool = Field(
+        False, description="Skip rows that cannot be used, count and list them; else an error."
+    )
+    limit: int | None = Field(None, ge=1, description="Use only the first rows of each split.")
+
+    @model_validator(mode="after")
+    def _check_split(self) -> Self:
+        given = [name for name in ("validation", "test") if getattr(self, name) is not None]
+        for name in given:
+            if self.split is not None and getattr(self.split, name) is not None:
+                refuse(f"split.{name}", f"data.{name} already gives these rows")
+        return self
