@@ -49,7 +49,7 @@ def readable(path: Path, name: str) -> Iterator[None]:
             f"Received: {error}."
         ) from error
     except FileNotFoundError as error:
-        raise DataError(f"{name}: no such file.{_near(path)} Received: {str(path)!r}.") from error
+        raise DataError(f"{name}: no such file.{near(path)} Received: {str(path)!r}.") from error
     except OSError as error:
         raise DataError(
             f"{name}: the file cannot be read. Expected a readable file. "
@@ -71,7 +71,8 @@ def _not_utf8(path: Path, name: str) -> DataError:
     return DataError(f"{name}: invalid UTF-8. Expected UTF-8 text. Received: another encoding.")
 
 
-def _near(path: Path) -> str:
+def near(path: Path) -> str:
+    """A hint for a path that does not exist: the name beside it that was probably meant."""
     if not path.parent.is_dir():
         return f" The folder {str(path.parent)!r} does not exist either."
     names = [entry.name for entry in path.parent.iterdir()]

@@ -1,0 +1,126 @@
+"""Rows that cannot be used: no text, no label, text for a number, a file that is not there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.data.columns import (
+    TIME_EXPECTED,
+    Column,
+    column_name,
+    parse_numbers,
+    parse_times,
+    paths,
+    texts,
+)
+from toolkit.data.report import Finding, row_finding
+from toolkit.data.roles import Role, labels_of
+from toolkit.data.table import Table
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class BadRows:
+    """Rows with the same thing wrong.
+
+    Attributes:
+        mask: (rows,) True for a bad row, at least one.
+        what: What is wrong with them.
+        expected: What would be right.
+    """
+
+    mask: Mask
+    what: str
+    expected: str
+
+
+def bad_rows(table: Table, roles: Sequence[Role]) -> list[BadRows]:
+    """The rows of a table that its roles cannot use, by what is wrong with them."""
+    found = [bad for role in roles for bad in _of_role(table, role)]
+    return [bad for bad in found if bad.mask.any()]
+
+
+def row_errors(table: Table, bad: Sequence[BadRows]) -> list[Finding]:
+    """One error for each thing that is wrong."""
+    return [
+        row_finding("error", table, np.flatnonzero(one.mask), one.what, one.expected) for one in bad
+    ]
+
+
+def skipped(table: Table, bad: Sequence[BadRows]) -> list[Finding]:
+    """One warning for each thing that is wrong, for rows that are left out."""
+    return [
+        row_finding(
+            "warning", table, np.flatnonzero(one.mask), f"skipped, as {one.what}", one.expected
+        )
+        for one in bad
+    ]
+
+
+def _of_role(table: Table, role: Role) -> list[BadRows]:
+    if role.kind == "labels":
+        return _of_labels(table, role)
+    column = role.columns[0]
+    if role.kind == "number":
+        return [bad for each in role.columns for bad in _of_number(table, each, role.required)]
+    if role.kind == "time":
+        return _of_time(table, column)
+    empty = _empty(table, column, role.kind, role.required)
+    return empty + _of_path(table, column) if role.kind == "path" else empty
+
+
+def _empty(table: Table, column: Column, kind: str, required: bool) -> list[BadRows]:
+    if not required:
+        return []
+    mask = np.array([not text.strip() for text in texts(table, column)], bool)
+    name = column_name(table, column)
+    return [BadRows(mask, f"column {name!r} is empty", f"a {kind} in every row")]
+
+
+def _of_labels(table: Table, role: Role) -> list[BadRows]:
+    """Several columns may all be 0; one column must name a label unless the role allows none."""
+    if len(role.columns) > 1:
+        numbers = [bad for column in role.columns for bad in _of_flag(table, column)]
+        return [bad for bad in numbers if bad.mask.any()]
+    if not role.required:
+        return []
+    mask = np.array([not labels for labels in labels_of(table, role)], bool)
+    name = column_name(table, role.columns[0])
+    return [BadRows(mask, f"column {name!r} is empty", "a label in every row")]
+
+
+def _of_flag(table: Table, column: Column) -> list[BadRows]:
+    name = column_name(table, column)
+    values, _ = parse_numbers(table.frame[name])
+    return [BadRows(~np.isin(values, (0, 1)), f"column {name!r} says neither yes nor no", "0 or 1")]
+
+
+def _of_number(table: Table, column: Column, required: bool) -> list[BadRows]:
+    name = column_name(table, column)
+    values, bad = parse_numbers(table.frame[name])
+    found = [BadRows(bad, f"column {name!r} holds text", "a number")]
+    if required:
+        missing = np.isnan(values) & ~bad
+        found.append(BadRows(missing, f"column {name!r} is empty", "a number in every row"))
+    return found
+
+
+def _of_time(table: Table, column: Column) -> list[BadRows]:
+    name = column_name(table, column)
+    _, bad = parse_times(table.frame[name])
+    return [BadRows(bad, f"column {name!r} holds no date", TIME_EXPECTED)]
+
+
+def _of_path(table: Table, column: Column) -> list[BadRows]:
+    files = paths(table, column)
+    named = [bool(text.strip()) for text in texts(table, column)]
+    gone = [not path.is_file() for path in files]
+    mask = np.array(named, bool) & np.array(gone, bool)
+    if not mask.any():
+        return []
+    first = files[int(np.flatnonzero(mask)[0])]
+    name = column_name(table, column)
+    return [BadRows(mask, f"column {name!r} names a file that is not there: {first}", "a file")]

@@ -1,0 +1,161 @@
+"""What a task needs of a column: text, numbers, times, paths or sets of labels."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from toolkit.data.report import raise_all, row_finding
+from toolkit.data.table import Table
+from toolkit.errors import DataError
+
+Column = str | int
+
+# In a column of numbers these words mean that there is none; in a column of text they are text.
+NO_NUMBER = frozenset(("", "nan", "na", "n/a", "null", "none"))
+
+
+def column_name(table: Table, column: Column, role: str = "column") -> str:
+    """The name of a column given by name or by number, counted from 0.
+
+    Args:
+        table: The table.
+        column: Name or number.
+        role: What messages call it, such as ``data.text``.
+
+    Raises:
+        DataError: No such column.
+    """
+    names = table.columns
+    if isinstance(column, int) and 0 <= column < len(names):
+        return names[column]
+    if str(column) in names:
+        return str(column)
+    near = difflib.get_close_matches(str(column), names, n=1)
+    lower = [name for name in names if name.lower() == str(column).lower()]
+    meant = (lower or near)[:1]
+    hint = f" Did you mean {meant[0]!r}?" if meant else ""
+    raise DataError(
+        f"{table.name}: no column {column!r} for {role}.{hint} "
+        f"Expected one of: {', '.join(names)}. Received: {column!r}."
+    )
+
+
+def texts(table: Table, column: Column) -> list[str]:
+    """The column as text, ``""`` where it is missing; the number 1 (or 1.0) becomes ``"1"``."""
+    values = table.frame[column_name(table, column)]
+    if pd.api.types.is_bool_dtype(values):
+        return ["true" if value else "false" for value in values]
+    if pd.api.types.is_float_dtype(values):
+        return [_number_text(value) for value in values]
+    missing = values.isna().to_numpy()
+    return ["" if gone else str(value) for value, gone in zip(values, missing, strict=True)]
+
+
+def numbers(table: Table, column: Column) -> NDArray[np.float64]:
+    """The column as numbers, NaN where it is missing.
+
+    Raises:
+        DataError: Text that is no number; names the rows.
+    """
+    name = column_name(table, column)
+    values, bad = parse_numbers(table.frame[name])
+    if bad.any():
+        what = f"column {name!r} holds text"
+        raise_all([row_finding("error", table, np.flatnonzero(bad), what, "a number")])
+    return values
+
+
+def parse_numbers(values: "pd.Series[Any]") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Numbers, NaN where missing, and a mask of the rows that hold something else."""
+    if pd.api.types.is_numeric_dtype(values):
+        return values.to_numpy(np.float64, na_value=np.nan), np.zeros(len(values), bool)
+    parsed = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    unread = np.flatnonzero(np.isnan(parsed) & values.notna().to_numpy())
+    bad = np.zeros(len(values), bool)
+    bad[unread] = [str(value).strip().lower() not in NO_NUMBER for value in values.iloc[unread]]
+    return parsed, bad
+
+
+def times(table: Table, column: Column) -> NDArray[Any]:
+    """The column as points in time: ``datetime64[ns]`` (UTC), or the numbers it holds.
+
+    Raises:
+        DataError: Text that is no ISO 8601 date, or no value; names the rows.
+    """
+    name = column_name(table, column)
+    values, bad = parse_times(table.frame[name])
+    if bad.any():
+        what = f"column {name!r} holds no date"
+        raise_all([row_finding("error", table, np.flatnonzero(bad), what, TIME_EXPECTED)])
+    return values
+
+
+TIME_EXPECTED = "a date such as 2017-07-01 or 2017-07-01 12:00"
+
+
+def parse_times(values: "pd.Series[Any]") -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Points in time, or numbers, and a mask of the rows that hold neither."""
+    if pd.api.types.is_numeric_dtype(values):
+        plain = values.to_numpy(np.float64, na_value=np.nan)
+        return plain, np.isnan(plain)
+    parsed = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True)
+    return parsed.dt.tz_localize(None).to_numpy("datetime64[ns]"), parsed.isna().to_numpy()
+
+
+def paths(table: Table, column: Column) -> list[Path]:
+    """The column as paths; a relative one starts at the folder of the file that names it."""
+    return [
+        table.source(row).folder / text if text else Path()
+        for row, text in enumerate(texts(table, column))
+    ]
+
+
+def label_sets(
+    table: Table, columns: Sequence[Column], separator: str | None
+) -> list[tuple[str, ...]]:
+    """Several labels a row.
+
+    Args:
+        table: The table.
+        columns: One column that holds labels joined by `separator` (or lists of labels), or
+            several columns of 0 and 1, whose names are the labels.
+        separator: What stands between labels in one column.
+
+    Raises:
+        DataError: No such column; a value other than 0 and 1 in one of several columns.
+    """
+    if len(columns) > 1:
+        return _indicated(table, [column_name(table, column) for column in columns])
+    values = table.frame[column_name(table, columns[0])]
+    if values.dtype == object and any(isinstance(value, list | np.ndarray) for value in values):
+        return [() if _missing(value) else tuple(str(one) for one in value) for value in values]
+    cells = texts(table, columns[0])
+    if separator is None:
+        return [(cell,) if cell else () for cell in cells]
+    return [tuple(p for part in cell.split(separator) if (p := part.strip())) for cell in cells]
+
+
+def _indicated(table: Table, names: Sequence[str]) -> list[tuple[str, ...]]:
+    flags = np.stack([numbers(table, name) for name in names], axis=1)  # (rows, labels)
+    wrong = ~np.isin(flags, (0, 1))
+    if wrong.any():
+        label = int(np.flatnonzero(wrong.any(axis=0))[0])
+        rows = np.flatnonzero(wrong[:, label])
+        what = f"column {names[label]!r} says neither yes nor no"
+        raise_all([row_finding("error", table, rows, what, "0 or 1")])
+    return [tuple(name for name, flag in zip(names, row, strict=True) if flag) for row in flags]
+
+
+def _missing(value: Any) -> bool:
+    return not isinstance(value, list | np.ndarray)
+
+
+def _number_text(value: float) -> str:
+    if np.isnan(value):
+        return ""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))

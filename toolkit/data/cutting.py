@@ -1,0 +1,223 @@
+"""Cutting validation and test rows out of the training rows, as a recipe's ``split`` says."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from toolkit.data.assignment import PARTS, Parts, by_group, by_share, by_time, from_dates
+from toolkit.data.columns import Column, column_name, texts, times
+from toolkit.data.hashing import row_hashes
+from toolkit.data.report import raise_all, row_finding
+from toolkit.data.roles import Role, label_role, labels_of
+from toolkit.data.table import Table
+from toolkit.errors import DataError
+from toolkit.recipe import Share, SplitOptions
+
+# What people write in a column of splits.
+PART_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How the rows of one split were chosen, and why so."""
+
+    split: str
+    how: str
+    reason: str
+
+
+@dataclass
+class Cut:
+    """The tables so far, and how each that was cut came about."""
+
+    tables: dict[str, Table]
+    decisions: list[Decision]
+
+    @property
+    def missing(self) -> list[str]:
+        """Splits that there are no rows for yet."""
+        return [name for name in PARTS if name not in self.tables]
+
+    def apply(self, parts: Parts, how: dict[str, str], reason: dict[str, str]) -> None:
+        """Moves rows out of train into the splits named in `how`."""
+        train = self.tables["train"]
+        for name in how:
+            self.tables[name] = train.take(parts == PARTS.index(name))
+            count = f"{len(self.tables[name]):,} of {len(train):,} rows"
+            self.decisions.append(Decision(name, f"{how[name]}: {count}", reason[name]))
+        self.tables["train"] = train.take(parts == PARTS.index("train"))
+
+
+def cut_train(
+    tables: dict[str, Table], split: SplitOptions, roles: Sequence[Role], default_share: Share
+) -> Cut:
+    """Fills the splits that are missing with rows of train.
+
+    Args:
+        tables: ``train``, and ``validation`` and ``test`` where they are given.
+        split: How to cut.
+        roles: Says which column is the label, and which the time.
+        default_share: For a split that `split` says nothing about.
+
+    Raises:
+        DataError: A column that is not there, a word in the column of splits that names none, a
+            split by date without dates.
+    """
+    cut = Cut(dict(tables), [])
+    if split.column is not None:
+        _cut_by_column(cut, split.column)
+    if isinstance(split.validation, datetime) or isinstance(split.test, datetime):
+        _cut_by_date(cut, split, roles)
+    if cut.missing:
+        _cut_by_share(cut, split, roles, default_share)
+    return cut
+
+
+def _cut_by_column(cut: Cut, column: Column) -> None:
+    train = cut.tables["train"]
+    name = column_name(train, column, "data.split.column")
+    words = [PART_WORDS.get(text.strip().lower(), "") for text in texts(train, column)]
+    wrong = [row for row, word in enumerate(words) if word not in ["train", *cut.missing]]
+    if wrong:
+        what = f"column {name!r} holds {texts(train, column)[wrong[0]]!r}"
+        expected = f"one of: {', '.join(['train', *cut.missing])}"
+        raise_all([row_finding("error", train, wrong, what, expected)])
+    parts = np.array([PARTS.index(word) for word in words], np.int8)
+    found = [part for part in cut.missing if part in words]
+    how = dict.fromkeys(found, f"rows that column {name!r} names")
+    cut.apply(parts, how, dict.fromkeys(found, "data.split.column is given"))
+
+
+def _cut_by_date(cut: Cut, split: SplitOptions, roles: Sequence[Role]) -> None:
+    time = _time_column(split, roles)
+    if time is None:
+        raise DataError(
+            "data.split: a split by date, and no column of times. Expected the column's name as "
+            "data.split.time."
+        )
+    if "test" in cut.missing and split.test is None:
+        raise DataError(
+            "data.split.test: missing. Expected a date, as data.split.validation is one, so that "
+            f"the test comes after it. Received: validation={split.validation}."
+        )
+    train = cut.tables["train"]
+    moments = times(train, time)
+    if moments.dtype.kind != "M":
+        raise DataError(
+            f"{train.name}: column {column_name(train, time)!r} holds numbers. Expected dates, as "
+            f"data.split cuts by date. Received: {moments[0]:g} in {train.where(0)}."
+        )
+    dates = {
+        name: date
+        for name, date in (("validation", split.validation), ("test", split.test))
+        if isinstance(date, datetime)
+    }
+    starts = [_moment(dates[name]) if name in dates else None for name in PARTS[1:]]
+    how = {name: f"rows from {date:%Y-%m-%d %H:%M} on" for name, date in dates.items()}
+    cut.apply(from_dates(moments, *starts), how, {name: f"data.split.{name}" for name in dates})
+
+
+def _cut_by_share(
+    cut: Cut, split: SplitOptions, roles: Sequence[Role], default_share: Share
+) -> None:
+    train, missing = cut.tables["train"], cut.missing
+    asked = {name: getattr(split, name) for name in missing}
+    shares = {name: share if isinstance(share, Share) else default_share
+              for name, share in asked.items()}  # fmt: skip
+    counts = (_count(shares, "validation", train), _count(shares, "test", train))
+    parts, manner = _assign(train, split, roles, counts)
+    how = {name: f"{share.plain()} of train, {manner}" for name, share in shares.items()}
+    reason = {
+        name: f"neither data.{name} nor data.split gives it" if asked[name] is None
+        else f"data.split.{name}"
+        for name in missing
+    }  # fmt: skip
+    cut.apply(parts, how, reason)
+
+
+def _count(shares: dict[str, Share], name: str, train: Table) -> int:
+    """Rows wanted, at least one where a share is."""
+    return max(1, shares[name].of(len(train))) if name in shares else 0
+
+
+def _assign(
+    train: Table, split: SplitOptions, roles: Sequence[Role], counts: tuple[int, int]
+) -> tuple[Parts, str]:
+    """The parts by time, by group or row by row, and how that is said."""
+    time = _time_column(split, roles)
+    if time is not None and split.group is not None:
+        raise DataError(
+            "data.split: both a time and a group. Expected one: a split by time puts rows of one "
+            f"group on both sides. Received: time={time!r}, group={split.group!r}."
+        )
+    if time is not None:
+        return by_time(times(train, time), counts), f"the last by {column_name(train, time)!r}"
+    strata, stratified = _strata(train, split, roles)
+    if split.group is not None:
+        return _by_group(train, split, strata, counts), (
+            f"whole groups of {column_name(train, split.group)!r}{stratified}, seed {split.seed}"
+        )
+    hashes = row_hashes(train.frame[_content(train, roles)])
+    return by_share(hashes, strata, counts, split.seed), f"drawn{stratified}, seed {split.seed}"
+
+
+def _by_group(
+    train: Table, split: SplitOptions, strata: NDArray[np.int64], counts: tuple[int, int]
+) -> Parts:
+    assert split.group is not None
+    name = column_name(train, split.group, "data.split.group")
+    groups = row_hashes(pd.DataFrame({name: texts(train, name)}))
+    needed = 1 + sum(count > 0 for count in counts)
+    if len(np.unique(groups)) < needed:
+        raise DataError(
+            f"{train.name}: too few groups in column {name!r}. Expected at least {needed}, one for "
+            f"each split. Received: {len(np.unique(groups))}."
+        )
+    return by_group(groups, strata, counts, split.seed)
+
+
+def _strata(
+    train: Table, split: SplitOptions, roles: Sequence[Role]
+) -> tuple[NDArray[np.int64], str]:
+    """Each row's class as a number, and how that is said; of several labels the rarest counts."""
+    role = label_role(roles)
+    if split.stratify is True and role is None:
+        raise DataError("data.split.stratify: there is no label to stratify by. Expected auto.")
+    if split.stratify is False or role is None:
+        return np.zeros(len(train), np.int64), ""
+    labels = labels_of(train, role)
+    counts = Counter(label for row in labels for label in row)
+    rarest = [min(row, key=lambda label: (counts[label], label), default="") for row in labels]
+    return np.unique(rarest, return_inverse=True)[1].astype(np.int64), (
+        f" in proportion to {column_name(train, role.columns[0])!r}"
+        if len(role.columns) == 1
+        else " in proportion to the labels"
+    )
+
+
+def _content(train: Table, roles: Sequence[Role]) -> list[str]:
+    """Columns whose equal values make two rows the same example."""
+    inputs = [role for role in roles if role.kind in ("text", "path")]
+    names = [column_name(train, column) for role in inputs for column in role.columns]
+    return list(dict.fromkeys(names)) or train.columns
+
+
+def _time_column(split: SplitOptions, roles: Sequence[Role]) -> Column | None:
+    if split.time is not None:
+        return split.time
+    return next((role.columns[0] for role in roles if role.kind == "time"), None)
+
+
+def _moment(date: datetime) -> Any:
+    plain = date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date
+    return np.datetime64(plain, "ns")

@@ -1,0 +1,152 @@
+"""Opening whatever a recipe may call data: files, folders, named data sets, data frames."""
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit.data.demo import DEMO_PREFIX, open_demo
+from toolkit.data.files import EXTENSIONS, FileFormat, extension, read_file
+from toolkit.data.folders import open_folder
+from toolkit.data.hashing import frame_sha256
+from toolkit.data.table import Source, Table, concatenate
+from toolkit.data.text_files import near
+from toolkit.data.tfds_source import TFDS_PREFIX, open_tfds
+from toolkit.errors import DataError
+
+Data = str | os.PathLike[str] | pd.DataFrame | Sequence[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How data is opened.
+
+    Attributes:
+        folder: Where relative paths start: the recipe's folder.
+        format: How table files are read where their names do not say.
+        data_dir: Where TFDS keeps its data; None: its own default.
+    """
+
+    folder: Path = Path()
+    format: FileFormat = field(default_factory=FileFormat)
+    data_dir: str | None = None
+
+
+def open_table(data: Data, opening: Opening | None = None, split: str = "train") -> Table:
+    """Opens data as one table.
+
+    Args:
+        data: A file (``.csv .tsv .jsonl .parquet .txt``, also ``.gz``), a glob, a list of files
+            and globs, a folder that holds a folder for each class, ``tfds:name[/config][:split]``,
+            ``demo:name[:split]``, or a data frame.
+        opening: How to open it; None: paths start here, files have a header line.
+        split: The split of a ``tfds:`` or ``demo:`` name that does not name one.
+
+    Raises:
+        DataError: Whatever is wrong with it; the message names the file and the line.
+    """
+    opening = opening or Opening()
+    if isinstance(data, pd.DataFrame):
+        return from_frame(data)
+    if isinstance(data, str) and data.startswith(TFDS_PREFIX):
+        return open_tfds(data, split, opening.data_dir)
+    if isinstance(data, str) and data.startswith(DEMO_PREFIX):
+        return open_demo(data, split)
+    if isinstance(data, str | os.PathLike):
+        path = resolve(data, opening.folder)
+        if path.is_dir():
+            return open_folder(path, _name(path, opening.folder))
+    return _open_files([data] if isinstance(data, str | os.PathLike) else data, opening)
+
+
+def from_frame(frame: pd.DataFrame, name: str = "DataFrame") -> Table:
+    """A data frame as a table; its rows are counted from 0, as ``frame.iloc`` does.
+
+    Raises:
+        DataError: No rows, or two columns of one name.
+    """
+    if frame.empty:
+        raise DataError(f"{name}: no rows. Expected at least one. Received: shape={frame.shape}.")
+    names = [str(column) for column in frame.columns]
+    twice = next((column for column in names if names.count(column) > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"{name}: {names.count(twice)} columns are named {twice!r}. "
+            f"Expected each column name once. Received: {', '.join(names)}."
+        )
+    copy = frame.set_axis(names, axis="columns").reset_index(drop=True)
+    source = Source(name, "row", frame_sha256(copy))
+    return Table.from_source(copy, source, range(len(copy)))
+
+
+def resolve(data: str | os.PathLike[str], folder: Path) -> Path:
+    """A path of a recipe: ``~`` and variables such as ``$TOOLKIT_DATA`` put in.
+
+    Raises:
+        DataError: A variable that is not set; a remote address.
+    """
+    if "://" in os.fspath(data):
+        raise DataError(
+            f"{os.fspath(data)}: a remote address. Expected a file or folder of this machine, or "
+            f"'{TFDS_PREFIX}NAME'; copy the data here first."
+        )
+    text = os.path.expandvars(os.path.expanduser(os.fspath(data)))
+    if "$TOOLKIT_DATA" in text:
+        raise DataError(
+            f"{os.fspath(data)}: the environment variable TOOLKIT_DATA is not set. "
+            f"Expected it to name the folder that holds your data."
+        )
+    return folder / text
+
+
+def _open_files(entries: Sequence[str | os.PathLike[str]], opening: Opening) -> Table:
+    paths = [path for entry in entries for path in _expand(entry, opening.folder)]
+    if not paths:
+        raise DataError("data: an empty list of files. Expected at least one file.")
+    tables = [read_file(path, _name(path, opening.folder), opening.format) for path in paths]
+    first = tables[0]
+    for table in tables[1:]:
+        if set(table.columns) != set(first.columns) and extension(paths[0]) != ".jsonl":
+            raise DataError(
+                f"{table.name}: other columns than in {first.name}. "
+                f"Expected {', '.join(first.columns)}. Received: {', '.join(table.columns)}."
+            )
+    more = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
+    return concatenate(tables, first.name + more)
+
+
+def _expand(entry: str | os.PathLike[str], folder: Path) -> list[Path]:
+    """The files that one entry stands for, sorted, each once."""
+    path = resolve(entry, folder)
+    if path.is_file() or not glob.has_magic(str(path)):
+        _refuse_unknown(path, entry)
+        return [path]
+    found = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+    files = [match for match in found if match.is_file()]
+    if not files:
+        raise DataError(
+            f"{os.fspath(entry)}: no file matches. Expected a pattern such as 'reviews-*.csv' "
+            f"below {str(folder.resolve())!r}."
+        )
+    return files
+
+
+def _refuse_unknown(path: Path, entry: str | os.PathLike[str]) -> None:
+    if path.exists() or extension(path) in EXTENSIONS:
+        return
+    raise DataError(
+        f"{os.fspath(entry)}: no such file or folder.{near(path)} Expected a file "
+        f"({', '.join(EXTENSIONS)}, or one with .gz), a folder, '{TFDS_PREFIX}NAME' or "
+        f"'{DEMO_PREFIX}NAME'."
+    )
+
+
+def _name(path: Path, folder: Path) -> str:
+    """How messages call a file: relative to the recipe's folder where it lies below it."""
+    try:
+        return str(path.relative_to(folder))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,195 @@
+"""Train, validation and test rows, and a record of how they were chosen."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.data.assignment import PARTS
+from toolkit.data.bad_rows import bad_rows, skipped
+from toolkit.data.columns import texts
+from toolkit.data.cutting import Decision, cut_train
+from toolkit.data.demo import DEMO_PREFIX, demo_splits
+from toolkit.data.files import FileFormat
+from toolkit.data.report import Finding, raise_all, row_finding
+from toolkit.data.roles import Role, label_role, labels_of, missing_columns, text_columns
+from toolkit.data.sources import Opening, open_table
+from toolkit.data.table import Table
+from toolkit.data.tfds_source import TFDS_PREFIX, named_split, tfds_splits
+from toolkit.errors import DataError
+from toolkit.recipe import DataOptions, Share, SplitOptions
+
+DEFAULT_SHARE = Share(share=0.1)
+OWN_SPLIT = "the data set's own split"
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three tables.
+
+    Attributes:
+        train: Rows to learn from.
+        validation: Rows to choose by.
+        test: Rows to judge by, at the very end.
+        decisions: How each was chosen.
+        skipped: Rows left out on request, all listed.
+    """
+
+    train: Table
+    validation: Table
+    test: Table
+    decisions: tuple[Decision, ...]
+    skipped: tuple[Finding, ...] = ()
+
+    def items(self) -> Iterator[tuple[str, Table]]:
+        """Name and table of each split."""
+        yield from zip(PARTS, (self.train, self.validation, self.test), strict=True)
+
+    @property
+    def sha256(self) -> dict[str, str]:
+        """Content hash of every file, or other source, by its name."""
+        return {name: digest for _, table in self.items() for name, digest in table.sha256.items()}
+
+
+def load_splits(
+    data: DataOptions,
+    roles: Sequence[Role],
+    folder: Path = Path(),
+    default_share: Share = DEFAULT_SHARE,
+) -> Splits:
+    """Opens the data of a recipe and settles which rows train, validate and test.
+
+    Each of validation and test comes from the first of these that there is: its own data; the
+    data set's own split (``tfds:``, ``demo:``); ``split`` (a column of names, dates, shares);
+    `default_share` of the training rows. Shares are stratified by the label, keep groups whole
+    and are cut in order of time where a role or ``split`` names a time; rows that hold the same
+    stay in one split.
+
+    Args:
+        data: The recipe's data section.
+        roles: What the task needs of it.
+        folder: Where relative paths start.
+        default_share: For a split that nothing else gives.
+
+    Raises:
+        DataError: Data that cannot be opened, columns that are not there, an empty split, a group
+            in two splits; lists all it found.
+    """
+    opening = _opening(data, roles, folder)
+    tables, decisions = _open_parts(data, opening)
+    raise_all([f for table in tables.values() for f in missing_columns(table, roles)])
+    decisions = _drop_unlabelled(tables, decisions, roles)
+    tables, left_out = _without_bad_rows(tables, roles, data.skip_bad_rows)
+    cut = cut_train(tables, data.split or SplitOptions(), roles, default_share)
+    tables = {name: _limited(cut.tables[name], data.limit) for name in PARTS}
+    _require_rows(tables)
+    _require_whole_groups(tables, data.split)
+    decisions = sorted([*decisions, *cut.decisions], key=lambda one: PARTS.index(one.split))
+    return Splits(
+        train=tables["train"],
+        validation=tables["validation"],
+        test=tables["test"],
+        decisions=tuple(decisions),
+        skipped=tuple(left_out),
+    )
+
+
+def _opening(data: DataOptions, roles: Sequence[Role], folder: Path) -> Opening:
+    split = data.split or SplitOptions()
+    extra = [column for column in (split.group, split.column) if column is not None]
+    file_format = FileFormat(
+        header=data.header != "none",
+        delimiter=data.delimiter,
+        as_text=[*text_columns(roles), *extra],
+    )
+    return Opening(folder, file_format, data.data_dir)
+
+
+def _open_parts(data: DataOptions, opening: Opening) -> tuple[dict[str, Table], list[Decision]]:
+    """Opens what the recipe names and the splits that a named data set brings."""
+    given = {name: getattr(data, name) for name in PARTS if getattr(data, name) is not None}
+    decisions = [Decision(name, "given data", f"data.{name} is given") for name in given]
+    own = [name for name in _own_splits(data, opening) if name not in given]
+    decisions += [Decision(name, OWN_SPLIT, f"{data.train} brings it") for name in own]
+    wanted = given | dict.fromkeys(own, data.train)
+    tables, errors = {}, []
+    for name, source in wanted.items():
+        try:
+            tables[name] = open_table(source, opening, split=name)
+        except DataError as error:
+            errors.append(str(error))
+    raise_all(errors)
+    return tables, decisions
+
+
+def _own_splits(data: DataOptions, opening: Opening) -> list[str]:
+    """Splits that a data set named without a split brings, unless the recipe cuts it itself."""
+    split = data.split or SplitOptions()
+    asked = {name for name in PARTS if name != "train" and getattr(split, name) is not None}
+    uri = data.train
+    if not isinstance(uri, str) or split.column is not None:
+        return []
+    if uri.startswith(DEMO_PREFIX) and ":" not in uri.removeprefix(DEMO_PREFIX):
+        own = demo_splits(uri)
+    elif uri.startswith(TFDS_PREFIX) and named_split(uri) is None:
+        own = tfds_splits(uri, opening.data_dir)
+    else:
+        return []
+    return [name for name in PARTS if name in own and name not in asked]
+
+
+def _drop_unlabelled(
+    tables: dict[str, Table], decisions: list[Decision], roles: Sequence[Role]
+) -> list[Decision]:
+    """Drops a data set's own splits that hide their labels, as GLUE's test splits do."""
+    role = label_role(roles)
+    own = [one.split for one in decisions if one.how == OWN_SPLIT and one.split != "train"]
+    hidden = [name for name in own if role and not any(labels_of(tables[name], role))]
+    for name in hidden:
+        del tables[name]
+    return [one for one in decisions if one.split not in hidden]
+
+
+def _without_bad_rows(
+    tables: dict[str, Table], roles: Sequence[Role], skip: bool
+) -> tuple[dict[str, Table], list[Finding]]:
+    if not skip:
+        return tables, []
+    kept, findings = {}, []
+    for name, table in tables.items():
+        bad = bad_rows(table, roles)
+        findings += skipped(table, bad)
+        kept[name] = table.take(~np.any([one.mask for one in bad], axis=0)) if bad else table
+    return kept, findings
+
+
+def _limited(table: Table, limit: int | None) -> Table:
+    return table if limit is None or limit >= len(table) else table.take(np.arange(limit))
+
+
+def _require_rows(tables: dict[str, Table]) -> None:
+    sizes = ", ".join(f"{name} {len(table):,}" for name, table in tables.items())
+    raise_all(
+        [
+            Finding("error", f"{name} split", f"no rows. Expected at least one. Received: {sizes}.")
+            for name, table in tables.items()
+            if not len(table)
+        ]
+    )
+
+
+def _require_whole_groups(tables: dict[str, Table], split: SplitOptions | None) -> None:
+    """A group in two splits would let the model recognise it; no way of splitting may do that."""
+    if split is None or split.group is None:
+        return
+    groups = {name: texts(table, split.group) for name, table in tables.items()}
+    findings = []
+    for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
+        shared = set(groups[name]) & set(groups[other])
+        rows = [row for row, group in enumerate(groups[name]) if group in shared]
+        if rows:
+            what = f"group {groups[name][rows[0]]!r} is in {other} too"
+            expected = f"each {split.group!r} in one split"
+            findings.append(row_finding("error", tables[name], rows, what, expected))
+    raise_all(findings)
