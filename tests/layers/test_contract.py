@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import pytest
 
-from tests.layers import cases_attention, cases_blocks, cases_recurrent, contract
+from tests.layers import cases_attention, cases_blocks, cases_recurrent, cases_text, contract
 from tests.layers.contract import Case
 from toolkit import layers
 
@@ -15,6 +15,7 @@ GROUPS = {
     "recurrent": cases_recurrent.CASES,
     "attention": cases_attention.CASES,
     "blocks": cases_blocks.CASES,
+    "text": cases_text.CASES,
 }
 CASES = [case for group in GROUPS.values() for case in group]
 

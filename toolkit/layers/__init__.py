@@ -1,3 +1,69 @@
 """Layers for sequences: each one stands alone and fits into any Keras model."""
 
-__all__: list[str] = []
+from toolkit.layers.additive_attention import AdditiveAttention
+from toolkit.layers.alibi import ALiBi
+from toolkit.layers.attention_pooling import AttentionPooling
+from toolkit.layers.bidirectional import Bidirectional
+from toolkit.layers.dot_attention import DotAttention
+from toolkit.layers.feed_forward import FeedForward
+from toolkit.layers.frame_differences import FrameDifferences
+from toolkit.layers.gru import GRU, GRUCell
+from toolkit.layers.layer_normalization import LayerNormalization
+from toolkit.layers.learned_positions import LearnedPositions
+from toolkit.layers.log_mel_spectrogram import LogMelSpectrogram
+from toolkit.layers.lstm import LSTM, LSTMCell
+from toolkit.layers.masked_pooling import MaskedPooling
+from toolkit.layers.mfcc import MFCC
+from toolkit.layers.multi_head_attention import MultiHeadAttention
+from toolkit.layers.ngram_bag import NGramBag
+from toolkit.layers.patches import Patches
+from toolkit.layers.recurrent_stack import RecurrentStack
+from toolkit.layers.relative_position_bias import RelativePositionBias
+from toolkit.layers.residual import Residual
+from toolkit.layers.reversible_instance_normalization import ReversibleInstanceNormalization
+from toolkit.layers.rms_normalization import RMSNormalization
+from toolkit.layers.rotary_positions import RotaryPositions
+from toolkit.layers.simple_rnn import SimpleRNN, SimpleRNNCell
+from toolkit.layers.sinusoidal_positions import SinusoidalPositions
+from toolkit.layers.spec_augment import SpecAugment
+from toolkit.layers.stochastic_depth import StochasticDepth
+from toolkit.layers.token_dropout import TokenDropout
+from toolkit.layers.token_embedding import TokenEmbedding
+from toolkit.layers.transformer_encoder import TransformerEncoder, TransformerEncoderLayer
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "MFCC",
+    "ALiBi",
+    "AdditiveAttention",
+    "AttentionPooling",
+    "Bidirectional",
+    "DotAttention",
+    "FeedForward",
+    "FrameDifferences",
+    "GRUCell",
+    "LSTMCell",
+    "LayerNormalization",
+    "LearnedPositions",
+    "LogMelSpectrogram",
+    "MaskedPooling",
+    "MultiHeadAttention",
+    "NGramBag",
+    "Patches",
+    "RMSNormalization",
+    "RecurrentStack",
+    "RelativePositionBias",
+    "Residual",
+    "ReversibleInstanceNormalization",
+    "RotaryPositions",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "SinusoidalPositions",
+    "SpecAugment",
+    "StochasticDepth",
+    "TokenDropout",
+    "TokenEmbedding",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+]

@@ -1,0 +1,31 @@
+"""Rows of the contract table: layers on token and n-gram ids."""
+
+import numpy as np
+
+from tests.layers.contract import Case
+from toolkit import layers
+
+
+def ids(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    return (rng.integers(1, 11, (4, 7)).astype("int32"),)
+
+
+CASES: list[Case] = [
+    Case(
+        "ngram_bag",
+        lambda: layers.NGramBag(11, 3, dropout=0.3, seed=1),
+        ids,
+        mask=None,
+        random=True,
+        mixed_dtype="float32",
+    ),
+    Case(
+        "token_dropout",
+        lambda: layers.TokenDropout(0.5, seed=1),
+        ids,
+        mask=None,
+        random=True,
+        trainable=False,
+        mixed_dtype="int32",
+    ),
+]
