@@ -9,6 +9,7 @@ from toolkit.recipe.data import (
     SplitOptions,
     is_table,
 )
+from toolkit.recipe.loading import load_recipe
 from toolkit.recipe.optimization import Optimizer, Schedule
 from toolkit.recipe.options import (
     EvaluateOptions,
@@ -17,8 +18,10 @@ from toolkit.recipe.options import (
     TaskOptions,
     TaskSection,
 )
-from toolkit.recipe.scalars import Date, Every, Scalar, Share
+from toolkit.recipe.recipe import Recipe
+from toolkit.recipe.scalars import Date, Every, Expects, Scalar, Share
 from toolkit.recipe.section import Auto, Section, refuse
+from toolkit.recipe.tasks import find_options, task_names
 from toolkit.recipe.train import EarlyStopping, Keep, TrainOptions
 
 __all__ = [
@@ -31,9 +34,11 @@ __all__ = [
     "EarlyStopping",
     "EvaluateOptions",
     "Every",
+    "Expects",
     "ExportOptions",
     "Keep",
     "Optimizer",
+    "Recipe",
     "RunOptions",
     "Scalar",
     "Schedule",
@@ -44,6 +49,9 @@ __all__ = [
     "TaskOptions",
     "TaskSection",
     "TrainOptions",
+    "find_options",
     "is_table",
+    "load_recipe",
     "refuse",
+    "task_names",
 ]

@@ -69,5 +69,5 @@ def mapped(annotation: Any) -> Any | None:
 
 
 def none_word(annotation: Any) -> bool:
-    """Whether the word ``none`` stands for ``None`` here: optional, and no text of its own."""
-    return has(annotation, None) and not has(annotation, str) and "none" not in words(annotation)
+    """Whether the word ``none`` stands for ``None``: optional, and not a choice of its own."""
+    return has(annotation, None) and "none" not in words(annotation)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from toolkit.recipe.scalars import Date, Parsed, Share
+from toolkit.recipe.scalars import Date, Expects, Parsed, Share
 from toolkit.recipe.section import Auto, Section, refuse
 
 
@@ -34,10 +34,10 @@ def _path_text(value: Any) -> Any:
 class PathMark:
     """Marks text that names data: relative to the recipe's folder, with ``$TOOLKIT_DATA``."""
 
-    expects: ClassVar[str] = "a path or data name"
+    expects: ClassVar[str] = "a path"
 
 
-Column = str | Annotated[int, Field(ge=0)]
+Column = Annotated[str | Annotated[int, Field(ge=0)], Expects("a column's name or number")]
 """A column by its name, or by its number (from 0) with ``header: none``."""
 
 DataPath = Annotated[str, Field(min_length=1), BeforeValidator(_path_text), PathMark()]

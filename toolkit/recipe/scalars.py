@@ -9,7 +9,26 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+
+@dataclass(frozen=True)
+class Expects:
+    """Says in an error message what an annotation takes, such as ``a port from 1 to 65535``."""
+
+    expects: str
+
+
+def _plain_schema(parse: Callable[[Any], Any]) -> CoreSchema:
+    """A plain validator whose failure is told by what the annotation expects."""
+
+    def read(value: Any) -> Any:
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise PydanticCustomError("unreadable", "unreadable") from error
+
+    return core_schema.no_info_plain_validator_function(read)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +41,7 @@ class Parsed:
 
     def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """A plain validator: anything ``parse`` takes."""
-        return core_schema.no_info_plain_validator_function(self.parse)
+        return _plain_schema(self.parse)
 
     def __get_pydantic_json_schema__(self, _: Any, handler: GetJsonSchemaHandler) -> Any:
         """What an editor may offer here."""
@@ -47,9 +66,7 @@ class Scalar:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """A plain validator: a value of this class, or anything ``parse`` takes."""
-        return core_schema.no_info_plain_validator_function(
-            lambda value: value if isinstance(value, cls) else cls.parse(value)
-        )
+        return _plain_schema(lambda value: value if isinstance(value, cls) else cls.parse(value))
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _: Any, handler: GetJsonSchemaHandler) -> Any:
@@ -69,7 +86,7 @@ class Share(Scalar):
     share: float | None = None
     count: int | None = None
 
-    expects = "a share such as 10% or 0.1, or a count"
+    expects = "a share (10%) or count (500)"
     editor: ClassVar[JsonSchemaValue] = {"type": ["string", "number"]}
 
     @classmethod
@@ -115,7 +132,7 @@ class Every(Scalar):
     value: int
     unit: Unit
 
-    expects = "steps (500), a time (30s, 10m, 2h) or epochs (1 epoch)"
+    expects = "steps (500), a time (10m) or epochs (1 epoch)"
     editor: ClassVar[JsonSchemaValue] = {"type": ["string", "integer"]}
 
     @classmethod
@@ -154,5 +171,5 @@ def parse_date(value: Any) -> datetime:
     raise ValueError("a date")
 
 
-Date = Annotated[datetime, Parsed(parse_date, "a date such as 2017-07-01", {"type": "string"})]
+Date = Annotated[datetime, Parsed(parse_date, "a date (2017-07-01)", {"type": "string"})]
 """A ``datetime``, written ``2017-07-01``, ``2017-07`` or ``2017-07-01 12:00``."""

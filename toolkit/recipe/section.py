@@ -1,7 +1,7 @@
 """The base of every section of a recipe, and what a short form stands for."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Never, Self
+from typing import Any, ClassVar, Literal, Never
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
@@ -60,15 +60,6 @@ class Section(BaseModel):
     def arguments(self) -> dict[str, Any]:
         """The fields as flat keyword arguments, without ``type``."""
         return {name: getattr(self, name) for name in type(self).model_fields if name != "type"}
-
-    def with_defaults(self, **values: Any) -> Self:
-        """A validated copy in which keys that nobody wrote take ``values``."""
-        new = {key: value for key, value in values.items() if key not in self.model_fields_set}
-        return type(self).model_validate({**self.arguments_written(), **new})
-
-    def arguments_written(self) -> dict[str, Any]:
-        """The fields that were written, not left to their defaults."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 def refuse(key: str, message: str) -> Never:

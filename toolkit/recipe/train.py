@@ -5,12 +5,14 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from toolkit.recipe.optimization import AdamW, Optimizer, Schedule
-from toolkit.recipe.scalars import Every
+from toolkit.recipe.scalars import Every, Expects
 from toolkit.recipe.section import Auto, Section, refuse
 
 Count = Annotated[int, Field(ge=1)]
 Devices = Annotated[
-    str, StringConstraints(pattern=r"^(auto|cpu|all|gpu(:\d+(,\d+)*)?|cpu:[1-9]\d*)$")
+    str,
+    StringConstraints(pattern=r"^(auto|cpu|all|gpu(:\d+(,\d+)*)?|cpu:[1-9]\d*)$"),
+    Expects("auto, cpu, all, gpu, gpu:0,1 or cpu:2"),
 ]
 
 
