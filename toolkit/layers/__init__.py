@@ -29,12 +29,10 @@ from toolkit.layers.spec_augment import SpecAugment
 from toolkit.layers.stochastic_depth import StochasticDepth
 from toolkit.layers.token_dropout import TokenDropout
 from toolkit.layers.token_embedding import TokenEmbedding
+from toolkit.layers.transformer_decoder import TransformerDecoder, TransformerDecoderLayer
 from toolkit.layers.transformer_encoder import TransformerEncoder, TransformerEncoderLayer
 
 __all__ = [
-    "GRU",
-    "LSTM",
-    "MFCC",
     "ALiBi",
     "AdditiveAttention",
     "AttentionPooling",
@@ -42,11 +40,14 @@ __all__ = [
     "DotAttention",
     "FeedForward",
     "FrameDifferences",
+    "GRU",
     "GRUCell",
+    "LSTM",
     "LSTMCell",
     "LayerNormalization",
     "LearnedPositions",
     "LogMelSpectrogram",
+    "MFCC",
     "MaskedPooling",
     "MultiHeadAttention",
     "NGramBag",
@@ -64,6 +65,8 @@ __all__ = [
     "StochasticDepth",
     "TokenDropout",
     "TokenEmbedding",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
     "TransformerEncoder",
     "TransformerEncoderLayer",
 ]
