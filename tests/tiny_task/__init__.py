@@ -1,0 +1,1 @@
+"""A task of another package, as small as one can be: words to one of a few labels."""

@@ -1,0 +1,1 @@
+"""Exported models: written with all they need, and checked without the toolkit."""

@@ -1,0 +1,169 @@
+"""A trained model as a SavedModel that takes raw inputs and gives named answers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from toolkit.errors import ExportError
+from toolkit.serving import signature
+from toolkit.serving.readme import readme
+from toolkit.serving.requests import as_instances
+
+if TYPE_CHECKING:
+    from toolkit.tasks.base import Task
+
+# Largest differences that count as the same answer; a batch may be padded or summed another way.
+TOLERANCE = {"relative": 1e-3, "absolute": 1e-4}
+TOLERANCE_HALF = {"relative": 5e-2, "absolute": 2e-2}  # computed in 16 bits
+_TOO_LATE = "The model is trained and kept; only its export failed."
+
+
+def export_model(
+    task: Task[Any],
+    model: keras.Model,
+    directory: str | os.PathLike[str],
+    *,
+    requests: Mapping[str, NDArray[Any]],
+    answers: Mapping[str, NDArray[Any]],
+    name: str = "model",
+) -> Path:
+    """Write a SavedModel with signature ``serve``, its description and stored examples.
+
+    What a graph needs besides the model's variables (vocabularies, lookup tables) must be held by
+    the task in attributes that are a ``tf.Module``.
+
+    Args:
+        task: prepared; its ``serve`` is what is exported.
+        model: trained.
+        directory: a new directory, an empty one, or an export that is to be replaced. It is
+            never seen half-written.
+        requests: raw inputs of the stored examples, batch first.
+        answers: what the trained model answers to them, named as the outputs are.
+        name: what the model is called in its README.
+
+    Returns:
+        The directory.
+
+    Raises:
+        ExportError: the directory holds something else, or the task cannot be exported.
+    """
+    target = Path(directory)
+    refuse_other_content(target)
+    with _replacing(target) as temporary:
+        module = _save(task, model, temporary)
+        content = _describe(task, model, module)
+        text = readme(name, content, task.card()["example"])
+        (temporary / signature.README).write_text(text, encoding="utf-8")
+        _write_examples(temporary, requests, answers)
+        signature.write(temporary, content)
+    return target
+
+
+def named_answers(task: Task[Any], answers: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Return numeric answers as the exported model's named outputs."""
+    tensors = {name: tf.constant(value) for name, value in answers.items()}
+    return {name: np.asarray(value) for name, value in task.named(tensors).items()}
+
+
+def refuse_other_content(directory: Path) -> None:
+    """See that nothing but an export would be replaced.
+
+    Raises:
+        ExportError: the path is a file, or a directory that holds something else.
+    """
+    if not directory.exists() or signature.is_export(directory):
+        return
+    if not directory.is_dir() or any(directory.iterdir()):
+        raise ExportError(
+            f"{directory}: exists and is not an exported model. Expected a new directory, or an "
+            f"export to replace."
+        )
+
+
+def _save(task: Task[Any], model: keras.Model, directory: Path) -> tf.Module:
+    inputs = task.signature()
+    specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
+
+    @tf.function(input_signature=[specs])
+    def serve(raw: dict[str, Any]) -> dict[str, Any]:
+        return dict(task.serve(model, raw))
+
+    module = tf.Module()
+    module.weights = [getattr(variable, "value", variable) for variable in model.variables]
+    module.resources = [held for held in vars(task).values() if isinstance(held, tf.Module)]
+    module.serve = serve
+    try:
+        signatures = {"serve": serve, "serving_default": serve}
+        tf.saved_model.save(module, str(directory), signatures=signatures)
+    except (AssertionError, ValueError, TypeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ExportError(f"The model cannot be exported. {_TOO_LATE} Received: {first}") from error
+    return module
+
+
+def _describe(task: Task[Any], model: keras.Model, module: tf.Module) -> dict[str, Any]:
+    card = task.card()
+    outputs = module.serve.get_concrete_function().structured_outputs
+    meanings = card["outputs"]
+    return {
+        "task": task.options.task.type,
+        "inputs": {key: _spec(spec, "") for key, spec in task.signature().items()},
+        "outputs": {key: _spec(spec, meanings.get(key, "")) for key, spec in outputs.items()},
+        "labels": card.get("labels"),
+        "rules": list(card["rules"]),
+        "requires": _requires(module),
+        "tolerance": _tolerance(model),
+        "versions": signature.versions(),
+    }
+
+
+def _spec(spec: Any, meaning: str) -> dict[str, Any]:
+    return {"dtype": spec.dtype.name, "shape": spec.shape.as_list(), "meaning": meaning}
+
+
+def _requires(module: tf.Module) -> list[str]:
+    """Name the packages whose operations the graph uses; TensorFlow's own are in ``raw_ops``."""
+    graph = module.serve.get_concrete_function().graph.as_graph_def()
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    functions = {f.signature.name for f in graph.library.function}
+    foreign = {node.op for node in nodes} - set(dir(tf.raw_ops)) - functions
+    text = bool(foreign) and "tensorflow_text" in sys.modules
+    return ["tensorflow", "tensorflow_text"] if text else ["tensorflow"]
+
+
+def _tolerance(model: keras.Model) -> dict[str, float]:
+    policies = {layer.dtype_policy.compute_dtype for layer in model._flatten_layers()}
+    return TOLERANCE_HALF if policies & {"bfloat16", "float16"} else TOLERANCE
+
+
+def _write_examples(
+    directory: Path, requests: Mapping[str, NDArray[Any]], answers: Mapping[str, NDArray[Any]]
+) -> None:
+    content = {"instances": as_instances(requests), "predictions": as_instances(answers)}
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    (directory / signature.EXAMPLES).write_text(f"{text}\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """A temporary directory beside ``target`` that takes its place when all went well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as folder:
+        temporary = Path(folder) / "new"
+        temporary.mkdir()
+        yield temporary
+        if target.exists():
+            target.rename(Path(folder) / "old")
+        temporary.rename(target)
