@@ -124,7 +124,7 @@ def check_config(case: Case) -> None:
     assert type(clone) is type(layer)
     assert json.dumps(clone.get_config()) == json.dumps(config)
     clone(*inputs, **mask)
-    assert [v.path for v in clone.variables] == [v.path for v in layer.variables]
+    assert [v.path for v in clone.weights] == [v.path for v in layer.weights]
     clone.set_weights(layer.get_weights())
     assert_same(layer(*inputs, **mask), clone(*inputs, **mask), case)
 

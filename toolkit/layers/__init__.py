@@ -4,9 +4,15 @@ from toolkit.layers.additive_attention import AdditiveAttention
 from toolkit.layers.alibi import ALiBi
 from toolkit.layers.attention_pooling import AttentionPooling
 from toolkit.layers.bidirectional import Bidirectional
+from toolkit.layers.causal_convolution import CausalConvolution
+from toolkit.layers.conformer import ConformerBlock
+from toolkit.layers.conformer_convolution import ConformerConvolution
+from toolkit.layers.convolution_block import ConvolutionBlock
+from toolkit.layers.depthwise_convolution import DepthwiseConvolution
 from toolkit.layers.dot_attention import DotAttention
 from toolkit.layers.feed_forward import FeedForward
 from toolkit.layers.frame_differences import FrameDifferences
+from toolkit.layers.gated_residual_network import GatedResidualNetwork
 from toolkit.layers.gru import GRU, GRUCell
 from toolkit.layers.layer_normalization import LayerNormalization
 from toolkit.layers.learned_positions import LearnedPositions
@@ -17,6 +23,7 @@ from toolkit.layers.mfcc import MFCC
 from toolkit.layers.multi_head_attention import MultiHeadAttention
 from toolkit.layers.ngram_bag import NGramBag
 from toolkit.layers.patches import Patches
+from toolkit.layers.recurrent_attention import RecurrentAttention
 from toolkit.layers.recurrent_stack import RecurrentStack
 from toolkit.layers.relative_position_bias import RelativePositionBias
 from toolkit.layers.residual import Residual
@@ -27,32 +34,42 @@ from toolkit.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from toolkit.layers.sinusoidal_positions import SinusoidalPositions
 from toolkit.layers.spec_augment import SpecAugment
 from toolkit.layers.stochastic_depth import StochasticDepth
+from toolkit.layers.temporal_convolution import TemporalConvolutionBlock, TemporalConvolutionStack
+from toolkit.layers.text_convolution import TextConvolution
 from toolkit.layers.token_dropout import TokenDropout
 from toolkit.layers.token_embedding import TokenEmbedding
 from toolkit.layers.transformer_decoder import TransformerDecoder, TransformerDecoderLayer
 from toolkit.layers.transformer_encoder import TransformerEncoder, TransformerEncoderLayer
+from toolkit.layers.variable_selection import VariableSelection
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "MFCC",
     "ALiBi",
     "AdditiveAttention",
     "AttentionPooling",
     "Bidirectional",
+    "CausalConvolution",
+    "ConformerBlock",
+    "ConformerConvolution",
+    "ConvolutionBlock",
+    "DepthwiseConvolution",
     "DotAttention",
     "FeedForward",
     "FrameDifferences",
-    "GRU",
     "GRUCell",
-    "LSTM",
+    "GatedResidualNetwork",
     "LSTMCell",
     "LayerNormalization",
     "LearnedPositions",
     "LogMelSpectrogram",
-    "MFCC",
     "MaskedPooling",
     "MultiHeadAttention",
     "NGramBag",
     "Patches",
     "RMSNormalization",
+    "RecurrentAttention",
     "RecurrentStack",
     "RelativePositionBias",
     "Residual",
@@ -63,10 +80,14 @@ __all__ = [
     "SinusoidalPositions",
     "SpecAugment",
     "StochasticDepth",
+    "TemporalConvolutionBlock",
+    "TemporalConvolutionStack",
+    "TextConvolution",
     "TokenDropout",
     "TokenEmbedding",
     "TransformerDecoder",
     "TransformerDecoderLayer",
     "TransformerEncoder",
     "TransformerEncoderLayer",
+    "VariableSelection",
 ]
