@@ -9,6 +9,7 @@ from toolkit.recipe.data import (
     SplitOptions,
     is_table,
 )
+from toolkit.recipe.defaults import defaults
 from toolkit.recipe.loading import load_recipe
 from toolkit.recipe.optimization import Optimizer, Schedule
 from toolkit.recipe.options import (
@@ -20,6 +21,7 @@ from toolkit.recipe.options import (
 )
 from toolkit.recipe.recipe import Recipe
 from toolkit.recipe.scalars import Date, Every, Expects, Scalar, Share
+from toolkit.recipe.schema import json_schema
 from toolkit.recipe.section import Auto, Section, refuse
 from toolkit.recipe.tasks import find_options, task_names
 from toolkit.recipe.train import EarlyStopping, Keep, TrainOptions
@@ -49,8 +51,10 @@ __all__ = [
     "TaskOptions",
     "TaskSection",
     "TrainOptions",
+    "defaults",
     "find_options",
     "is_table",
+    "json_schema",
     "load_recipe",
     "refuse",
     "task_names",

@@ -9,7 +9,7 @@ from toolkit.recipe.scalars import Scalar
 from toolkit.recipe.section import Section, type_words
 
 _BOUNDS = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below", "min_length": ""}
-_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
+_NAMES = {int: "an integer", float: "a number", str: "text"}
 
 
 def expected(annotation: Any) -> str:
@@ -32,6 +32,8 @@ def _alternatives(annotation: Any) -> Iterator[str]:
             yield said
         elif isinstance(member, type) and issubclass(member, Section):
             yield from _section(member, annotation)
+        elif member is bool:
+            yield from ("true", "false")
         elif member is not type(None) and get_origin(member) is not Literal:
             yield _name(member, metadata) + _range(member, _limits(metadata))
     yield from map(shown, [*type_names(annotation), *words(annotation)])

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from toolkit.recipe.annotations import item, words
+from toolkit.recipe.annotations import has, item, words
 from toolkit.recipe.describing import expected, type_names
 from toolkit.recipe.merging import joined
 from toolkit.recipe.nodes import Node
@@ -112,7 +112,7 @@ def _wrong_type(spot: Spot) -> str:
 def _meant_value(annotation: Any, value: Any) -> str:
     """A guess at what was meant by a value of the wrong kind."""
     text = expected(annotation)
-    if isinstance(value, str) and "true or false" in text and value.lower() in _SWITCHES:
+    if isinstance(value, str) and has(annotation, bool) and value.lower() in _SWITCHES:
         return f" Did you mean {shown(_SWITCHES[value.lower()])}?"
     if isinstance(value, str) and text.startswith(("an integer", "a number")) and _is_number(value):
         return f" Did you mean {value}, without quotes?"

@@ -101,6 +101,8 @@ def overrides_of(values: Mapping[str, object] | Sequence[str]) -> tuple[list[Nod
 def _setting(text: str) -> tuple[Node | None, list[Problem]]:
     name, equals, value = text.partition("=")
     place = Place(f"--set {text}")
+    if name.partition(".")[0].strip() == EXTENDS:
+        return None, [Problem("extends belongs in the recipe file.", place)]
     if not equals or not all(part.strip() for part in name.split(".")):
         return None, [Problem("expected key=value, such as train.epochs=3.", place)]
     read, problems = parse(value, place)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ValidationError
 
@@ -14,11 +14,13 @@ from toolkit.recipe.nodes import Node, Place, node_of
 from toolkit.recipe.options import TaskOptions
 from toolkit.recipe.problems import Problem, listed, report
 from toolkit.recipe.recipe import Recipe
+from toolkit.recipe.scalars import Expects
 from toolkit.recipe.tasks import find_options as find_installed
 from toolkit.recipe.tasks import task_names
 from toolkit.recipe.unknown_keys import Spot, unknown_key
 
 FindOptions = Callable[[str], type[TaskOptions]]
+_TASK = Annotated[str, Expects("a task's name")]
 
 
 def load_recipe(
@@ -92,10 +94,11 @@ def _find_task(
     if isinstance(task, Node) and isinstance(task.value, dict):
         task = next((found for node in reversed(nodes) if (found := _type_in(node))), None)
     if task is None or task.value is None:
-        message = f"required key is missing. Expected {listed(task_names())}."
+        names = listed(task_names())
+        message = f"required key is missing.{f' Expected {names}.' if names else ''}"
         problems.append(Problem(message, nodes[-1].key if nodes else Place(), "task", missing=True))
     elif not isinstance(task.value, str):
-        problems.append(Problem(wrong_value(str, task.plain()), task.place, "task"))
+        problems.append(Problem(wrong_value(_TASK, task.plain()), task.place, "task"))
     else:
         try:
             return task.value, find_options(task.value)

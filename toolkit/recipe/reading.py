@@ -20,7 +20,7 @@ from ruamel.yaml.events import (
 
 from toolkit.errors import RecipeError
 from toolkit.recipe.nodes import Node, Place
-from toolkit.recipe.problems import Problem, did_you_mean
+from toolkit.recipe.problems import Problem, nearest
 
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -57,7 +57,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.y*ml")])
+        near = _near_file(path)
         hint = near or " Run 'toolkit list' to see the shipped recipes."
         raise RecipeError(f"{path}: no such file.{hint}") from None
     except IsADirectoryError:
@@ -70,6 +70,12 @@ def read_text(path: Path) -> str:
         raise RecipeError(f"{path}:{line}: byte 0x{byte:02x} is not valid UTF-8.") from None
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def _near_file(path: Path) -> str:
+    names = {each.stem: each.name for each in path.parent.glob("*.y*ml")}
+    near = nearest(path.stem, names)
+    return f" Did you mean {names[near]!r}?" if near else ""
 
 
 def parse(text: str, start: Place) -> tuple[Node | None, list[Problem]]:

@@ -7,6 +7,7 @@ from typing import Any
 from toolkit.recipe.nodes import Node
 from toolkit.recipe.options import TaskOptions
 from toolkit.recipe.rendering import plain, show, to_yaml
+from toolkit.recipe.section import Section
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class Recipe:
         """Where a dotted key was written: ``file:line``, ``--set``, ``argument`` or ``default``."""
         node: Node | None = self.tree
         for name in path.split(".") if path else ():
-            node = None if node is None else node.get(name)
+            if node is None or isinstance(node.value, Section):
+                break
+            node = node.get(name)
         if node is None:
             return "default"
         return "--set" if node.place.source.startswith("--set") else str(node.place) or "argument"

@@ -1,6 +1,5 @@
 """Options as plain data and as YAML, with a comment beside each value where wanted."""
 
-import json
 import math
 import os
 import re
@@ -22,7 +21,8 @@ def plain(value: Any) -> Any:
     """Options as plain data, in the words a recipe would use."""
     if isinstance(value, Section):
         fields = type(value).model_fields
-        pairs = ((name, getattr(value, name)) for name in fields)
+        names = sorted(fields, key=lambda name: name != "type")
+        pairs = ((name, getattr(value, name)) for name in names)
         return {name: _or_none(plain(each), fields[name]) for name, each in pairs}
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}
@@ -102,5 +102,15 @@ def scalar(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     text = str(value)
-    safe = _SAFE.fullmatch(text) and not text.endswith(":") and text.isascii()
-    return text if safe and resolve(text) == text else json.dumps(text)
+    safe = _SAFE.fullmatch(text) and not text.endswith(":") and text.lower() not in _YAML_1_1
+    return text if safe and resolve(text) == text else f'"{"".join(map(_escaped, text))}"'
+
+
+_YAML_1_1 = ("yes", "no", "on", "off", "y", "n")
+"""Words that older readers take for switches."""
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\' or character == "\n":
+        return {"\n": "\\n"}.get(character, f"\\{character}")
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

@@ -28,7 +28,7 @@ def find_options(name: str) -> type[TaskOptions]:
     """
     if "." not in name and name not in task_names():
         names = task_names()
-        hint = did_you_mean(name, names) or f" Expected {listed(names)} or a dotted module."
+        hint = did_you_mean(name, names) or f" Expected {listed(names) or 'a dotted module'}."
         raise RecipeError(f"unknown task.{hint} Received: {name!r}.")
     module = f"{name if '.' in name else f'toolkit.tasks.{name}'}.options"
     try:

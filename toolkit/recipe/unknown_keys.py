@@ -61,10 +61,7 @@ def unknown_key(spot: Spot, key: str, root: Spot) -> str:
     said = f"unknown key{_of_type(spot)}."
     if ":" in key:
         return f"{said} Is a space missing after ':'?"
-    keys = [
-        *(spot.section.model_fields if spot.section else ()),
-        *([] if spot.path else ["extends"]),
-    ]
+    keys = _known(spot)
     near = nearest(key, _required(spot)) or nearest(key, keys, cutoff=0.8)
     if near is None and (owners := list(_types_with(spot.typed[0], key))):
         return f"{said} It belongs to type {listed(owners)}."
@@ -73,8 +70,20 @@ def unknown_key(spot: Spot, key: str, root: Spot) -> str:
         return f"{said} It belongs under {' or '.join(exact)}."
     near = near or nearest(key, keys)
     if near is None:
-        near = nearest(key, (f"{home}.{name}" for home in homes for name in homes[home]), 0.8)
-    return f"{said} Did you mean {near!r}?" if near else f"{said} Expected {listed(keys)}."
+        paths = {name: f"{home}.{name}" for home, names in homes.items() for name in names}
+        near = paths.get(nearest(key, paths, cutoff=0.8) or "")
+    if near is not None:
+        return f"{said} Did you mean {near!r}?"
+    return f"{said} Expected {listed(keys)}." if len(keys) <= _FEW else said
+
+
+_FEW = 8
+"""More keys than this are not listed in an error; ``show --task`` tells them."""
+
+
+def _known(spot: Spot) -> list[str]:
+    keys = list(spot.section.model_fields) if spot.section else []
+    return keys if spot.path else ["extends", *keys]
 
 
 def _required(spot: Spot) -> list[str]:
@@ -107,9 +116,10 @@ def _sections_below(
 ) -> Iterator[tuple[str, list[str]]]:
     for name in spot.section.model_fields if spot.section and levels else ():
         inner = spot.down(name) if name in spot.keys else _empty(spot, name)
-        if inner.section is not None and inner.path != away.path:
-            keys = [key for key in inner.section.model_fields if key != "type"]
-            yield joined(path, name), keys
+        if inner.section is not None:
+            if inner.path != away.path:
+                keys = [key for key in inner.section.model_fields if key != "type"]
+                yield joined(path, name), keys
             yield from _sections_below(inner, away, joined(path, name), levels - 1)
 
 
