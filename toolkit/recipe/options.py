@@ -61,7 +61,13 @@ class TaskOptions(Section):
     task: TaskSection = Field(description="What to learn.")
     data: DataOptions = Field(description="Where the rows are and what the columns mean.")
     model: Section | Auto = Field("auto", description="What learns; auto: the data decides.")
-    train: TrainOptions = Field(TrainOptions(), description="How to train.")
-    evaluate: EvaluateOptions = Field(EvaluateOptions(), description="How it is judged.")
-    export: ExportOptions = Field(ExportOptions(), description="What is written for serving.")
-    run: RunOptions = Field(RunOptions(), description="Seed, name and place of the run.")
+    train: TrainOptions = Field(default_factory=TrainOptions, description="How to train.")
+    evaluate: EvaluateOptions = Field(
+        default_factory=EvaluateOptions, description="How it is judged."
+    )
+    export: ExportOptions = Field(
+        default_factory=ExportOptions, description="What is written for serving."
+    )
+    run: RunOptions = Field(
+        default_factory=RunOptions, description="Seed, name and place of the run."
+    )

@@ -30,6 +30,7 @@ class Section(BaseModel):
         allow_inf_nan=False,
         arbitrary_types_allowed=True,
         protected_namespaces=(),
+        defer_build=True,  # built at first use, so that importing stays quick
     )
 
     short: ClassVar[str | None] = None
@@ -37,11 +38,9 @@ class Section(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """A field that is declared again to change its default keeps the description."""
-        silent = [name for name, field in cls.model_fields.items() if field.description is None]
-        for name in silent:
-            cls.model_fields[name].description = _inherited_description(cls, name)
-        if any(cls.model_fields[name].description for name in silent):
-            cls.model_rebuild(force=True)
+        for name, field in cls.model_fields.items():
+            if field.description is None:
+                field.description = _inherited_description(cls, name)
 
     @model_validator(mode="before")
     @classmethod

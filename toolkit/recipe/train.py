@@ -50,7 +50,7 @@ class TrainOptions(Section):
     learning_rate: Annotated[float, Field(gt=0)] | Auto = Field(
         "auto", description="The schedule's peak; auto: the model's own, or a short range test."
     )
-    optimizer: Optimizer = Field(AdamW(), description="Rule of the updates.")
+    optimizer: Optimizer = Field(default_factory=AdamW, description="Rule of the updates.")
     schedule: Schedule | Auto = Field("auto", description="Course of the learning rate.")
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="Share of the target spread over all classes."
@@ -78,7 +78,7 @@ class TrainOptions(Section):
     checkpoint_every: Every = Field(
         Every(1, "epochs"), description="500 (steps), 10m or 1 epoch between checkpoints."
     )
-    keep: Keep = Field(Keep(), description="Checkpoints that stay besides the best.")
+    keep: Keep = Field(default_factory=Keep, description="Checkpoints that stay besides the best.")
     average_checkpoints: int = Field(
         1, ge=1, description="The model is the average of the last n checkpoints; 1: the best one."
     )
