@@ -56,7 +56,7 @@ class RecurrentAttention(keras.layers.Layer):
         TensorShape([2, 9, 8])
 
     Reference: Chen et al., "The Best of Both Worlds: Combining Recent Advances in Neural Machine
-    Translation", arXiv 1804.09849, section 5, where recurrent and attention layers are mixed.
+    Translation", arXiv 1804.09849, whose hybrid encoders put attention layers on recurrent ones.
     """
 
     def __init__(
