@@ -5,7 +5,14 @@ from typing import Any
 
 import keras
 
-from toolkit.layers.arguments import Shape, Tensor, check_choice, check_positive, check_rate
+from toolkit.layers.arguments import (
+    Shape,
+    Tensor,
+    check_choice,
+    check_positive,
+    check_rate,
+    derived_seed,
+)
 from toolkit.layers.bidirectional import Bidirectional
 from toolkit.layers.gru import GRU
 from toolkit.layers.lstm import LSTM
@@ -98,7 +105,7 @@ class RecurrentStack(keras.layers.Layer):
             recurrent_dropout=self.recurrent_dropout,
             return_sequences=self.return_sequences or not top,
             return_state=True,
-            seed=None if self.seed is None else self.seed + number,
+            seed=derived_seed(self.seed, number),
             name=f"layer_{number}",
             dtype=self.dtype_policy,
         )

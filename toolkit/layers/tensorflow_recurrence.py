@@ -70,7 +70,7 @@ def forward(
     reverse: bool,
 ) -> tuple[tuple[Tensor, ...], Tensor]:
     """All states, the initial ones among them (time + 1, batch, units), and what steps saved."""
-    length = tf.shape(projected)[0]
+    length = length_of(projected)
     rows, masks = unstacked(projected), unstacked(keep)
     offset, start = (0, length) if reverse else (1, 0)
     histories = tuple(array_of(length + 1, s.shape, s.dtype).write(start, s) for s in states)
@@ -109,7 +109,7 @@ def backward(
 ) -> tuple[Tensor, Tensor, States]:
     """Gradients by each step's projected inputs and recurrent product, and by the first states."""
     by_hidden, by_last = gradients
-    length = tf.shape(saved)[0]
+    length = length_of(saved)
     transposed = tf.transpose(kernel)
     rows = [unstacked(saved), unstacked(by_hidden), *map(unstacked, (*before, *after))]
     masks = unstacked(keep)
@@ -155,6 +155,11 @@ def where(keep: Tensor, new: States, old: States) -> States:
     return tuple(tf.where(keep, a, b) for a, b in zip(new, old, strict=True))
 
 
+def length_of(values: Tensor) -> Any:
+    """The number of steps: a plain number where it is known, which keeps shapes known."""
+    return tf.shape(values)[0] if values.shape[0] is None else values.shape[0]
+
+
 def array_of(length: Any, shape: Any, dtype: Any) -> Any:
     """An empty array of `length` tensors."""
     return tf.TensorArray(dtype, size=length, element_shape=shape, clear_after_read=False)
@@ -164,4 +169,4 @@ def unstacked(values: Tensor | None) -> Any:
     """An array of the steps of a tensor, or None."""
     if values is None:
         return None
-    return array_of(tf.shape(values)[0], values.shape[1:], values.dtype).unstack(values)
+    return array_of(length_of(values), values.shape[1:], values.dtype).unstack(values)
