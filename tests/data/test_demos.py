@@ -1,0 +1,26 @@
+"""The rule of the demonstrations: what their docstrings promise."""
+
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from toolkit.data.demos import reviews
+
+
+def test_reviews_are_balanced_distinct_and_of_known_noise() -> None:
+    frames = reviews.generate()
+    assert {name: len(frame) for name, frame in frames.items()} == reviews.SIZES
+    texts = [text for frame in frames.values() for text in frame["text"]]
+    assert len(set(texts)) == len(texts)
+    for frame in frames.values():
+        assert frame["label"].value_counts()["positive"] == len(frame) / 2
+    assert not reviews.generate(1)["test"].equals(frames["test"])
+    assert reviews.generate()["test"].equals(frames["test"])
+
+
+def test_single_words_do_not_tell_a_reviews_label() -> None:
+    frames = reviews.generate()
+    words = CountVectorizer(binary=True).fit(frames["train"]["text"])
+    model = LogisticRegression(max_iter=200)
+    model.fit(words.transform(frames["train"]["text"]), frames["train"]["label"])
+    score = model.score(words.transform(frames["test"]["text"]), frames["test"]["label"])
+    assert score < 0.62
