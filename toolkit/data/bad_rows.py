@@ -50,7 +50,7 @@ def row_errors(table: Table, bad: Sequence[BadRows]) -> list[Finding]:
     ]
 
 
-def skipped(table: Table, bad: Sequence[BadRows]) -> list[Finding]:
+def skipped_rows(table: Table, bad: Sequence[BadRows]) -> list[Finding]:
     """One warning for each thing that is wrong, for rows that are left out."""
     return [
         row_finding(

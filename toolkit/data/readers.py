@@ -185,7 +185,7 @@ def _text_columns(names: Sequence[str], block: Sequence[Sequence[str]]) -> dict[
 
 def _json_object(line: str, name: str, number: int) -> dict[str, Any]:
     try:
-        value = json.loads(line)
+        value = json.loads(line.rstrip())
     except json.JSONDecodeError as error:
         raise DataError(
             f"{name}, line {number}: not JSON ({error.msg} at column {error.colno}). "

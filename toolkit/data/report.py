@@ -65,9 +65,9 @@ class Report:
         return "\n".join([*lines, _summary(len(self.errors), len(self.warnings))])
 
     def to_json(self) -> str:
-        """The report for a program: one JSON object."""
-        return json.dumps({"errors": _plain(self.errors), "warnings": _plain(self.warnings)}
-                          | {"facts": self.facts}, ensure_ascii=False, indent=2)  # fmt: skip
+        """The report for a program: one JSON object with errors, warnings and facts."""
+        found = {"errors": _plain(self.errors), "warnings": _plain(self.warnings)}
+        return json.dumps({**found, "facts": self.facts}, ensure_ascii=False, indent=2)
 
 
 def raise_all(errors: Sequence[object]) -> None:
@@ -102,7 +102,8 @@ def row_finding(
     places = tuple(table.where(int(row)) for row in rows)
     first, others = places[0], places[1:]
     more = f" and {len(others) - SHOWN_ROWS + 1:,} more" if len(others) >= SHOWN_ROWS else ""
-    also = "; ".join(others[: SHOWN_ROWS - 1]) + more
+    source = f"{first.rpartition(', ')[0]}, "  # what the places have in common is said once
+    also = "; ".join(place.removeprefix(source) for place in others[: SHOWN_ROWS - 1]) + more
     count = f"{len(places):,} such rows (also {also})" if others else "1 such row"
     return Finding(level, first, f"{what}. Expected {expected}. Received: {count}.", places)
 
@@ -133,6 +134,8 @@ def _fact_lines(facts: dict[str, Any], indent: str = "") -> Iterable[str]:
 
 
 def _scalar(value: Any) -> str:
+    if isinstance(value, dict) and value.keys() == {"how", "reason"}:
+        return f"{value['how']} ({value['reason']})"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_scalar(inner)}" for name, inner in value.items())
     return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.data.assignment import PARTS
-from toolkit.data.bad_rows import bad_rows, skipped
+from toolkit.data.bad_rows import bad_rows, row_errors, skipped_rows
 from toolkit.data.columns import texts
 from toolkit.data.cutting import Decision, cut_train
 from toolkit.data.demo import DEMO_PREFIX, demo_splits
@@ -57,6 +57,7 @@ def load_splits(
     roles: Sequence[Role],
     folder: Path = Path(),
     default_share: Share = DEFAULT_SHARE,
+    problems: list[Finding] | None = None,
 ) -> Splits:
     """Opens the data of a recipe and settles which rows train, validate and test.
 
@@ -71,16 +72,18 @@ def load_splits(
         roles: What the task needs of it.
         folder: Where relative paths start.
         default_share: For a split that nothing else gives.
+        problems: Rows that cannot be used are left out and added here, for a report of all that
+            is wrong; None: they are an error, unless ``skip_bad_rows`` is on.
 
     Raises:
-        DataError: Data that cannot be opened, columns that are not there, an empty split, a group
-            in two splits; lists all it found.
+        DataError: Data that cannot be opened, columns that are not there, rows that cannot be
+            used, an empty split, a group in two splits; lists all it found.
     """
     opening = _opening(data, roles, folder)
     tables, decisions = _open_parts(data, opening)
     raise_all([f for table in tables.values() for f in missing_columns(table, roles)])
     decisions = _drop_unlabelled(tables, decisions, roles)
-    tables, left_out = _without_bad_rows(tables, roles, data.skip_bad_rows)
+    tables, skipped = _without_bad_rows(tables, roles, data.skip_bad_rows, problems)
     cut = cut_train(tables, data.split or SplitOptions(), roles, default_share)
     tables = {name: _limited(cut.tables[name], data.limit) for name in PARTS}
     _require_rows(tables)
@@ -91,7 +94,7 @@ def load_splits(
         validation=tables["validation"],
         test=tables["test"],
         decisions=tuple(decisions),
-        skipped=tuple(left_out),
+        skipped=tuple(skipped),
     )
 
 
@@ -152,16 +155,24 @@ def _drop_unlabelled(
 
 
 def _without_bad_rows(
-    tables: dict[str, Table], roles: Sequence[Role], skip: bool
+    tables: dict[str, Table],
+    roles: Sequence[Role],
+    skip: bool,
+    problems: list[Finding] | None,
 ) -> tuple[dict[str, Table], list[Finding]]:
-    if not skip:
-        return tables, []
-    kept, findings = {}, []
-    for name, table in tables.items():
-        bad = bad_rows(table, roles)
-        findings += skipped(table, bad)
-        kept[name] = table.take(~np.any([one.mask for one in bad], axis=0)) if bad else table
-    return kept, findings
+    """Drops rows that cannot be used; gives the warnings that say so, or raises the errors."""
+    bad = {name: bad_rows(table, roles) for name, table in tables.items()}
+    describe = skipped_rows if skip else row_errors
+    findings = [one for name, found in bad.items() for one in describe(tables[name], found)]
+    if not skip and problems is None:
+        raise_all(findings)
+    elif not skip and problems is not None:
+        problems += findings
+    kept = {
+        name: table.take(~np.any([one.mask for one in bad[name]], axis=0)) if bad[name] else table
+        for name, table in tables.items()
+    }
+    return kept, findings if skip else []
 
 
 def _limited(table: Table, limit: int | None) -> Table:

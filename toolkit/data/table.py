@@ -84,7 +84,7 @@ class Table:
         """A row's origin as a user would look it up: ``reviews.csv, line 17``."""
         source = self.source(row)
         if source.unit == "file":
-            return str(self.frame["path"].iloc[row])
+            return f"{source.name}/{self.frame['path'].iloc[row]}"
         return f"{source.name}, {source.unit} {self.row_numbers[row]}"
 
     def take(self, rows: ArrayLike, name: str | None = None) -> "Table":

@@ -64,8 +64,8 @@ def _not_utf8(path: Path, name: str) -> DataError:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 return DataError(
-                    f"{name}, line {number}: invalid UTF-8. Expected UTF-8 text; convert the file "
-                    f"with 'iconv -f latin1 -t utf-8' or the like. "
+                    f"{name}, line {number}: invalid UTF-8. Expected UTF-8 text; convert the file, "
+                    f"as 'iconv -f latin1 -t utf-8' does for Latin-1. "
                     f"Received: byte 0x{line[error.start]:02x} at byte {error.start + 1}."
                 )
     return DataError(f"{name}: invalid UTF-8. Expected UTF-8 text. Received: another encoding.")
