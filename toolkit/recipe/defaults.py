@@ -32,7 +32,8 @@ def _rows(section: type[Section], indent: str) -> Iterator[Row]:
     names = list(section.model_fields)
     if len(type_words(section)) == 1:
         names.remove("type")
-        yield f"{indent}type: {type_words(section)[0]}", _first_line(section)
+        said = section.model_fields["type"].description or _first_line(section)
+        yield f"{indent}type: {type_words(section)[0]}", said
     for name in names:
         yield from _field(name, section.model_fields[name], indent)
 

@@ -198,6 +198,7 @@ _SYNTAX = [
         "start",
         "a mapping that is not closed, or lacks a comma. Expected ',' or '}}'.",
     ),
+    (r"<stream end>", "here", "the text ends too soon. Is a bracket not closed?"),
     (
         r"mapping values are not allowed",
         "here",

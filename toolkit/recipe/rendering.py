@@ -102,7 +102,7 @@ def scalar(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     text = str(value)
-    safe = _SAFE.fullmatch(text) and not text.endswith(":") and text.lower() not in _YAML_1_1
+    safe = _SAFE.fullmatch(text) and not re.search(": |:$", text) and text.lower() not in _YAML_1_1
     return text if safe and resolve(text) == text else f'"{"".join(map(_escaped, text))}"'
 
 

@@ -32,11 +32,12 @@ def find_options(name: str) -> type[TaskOptions]:
         raise RecipeError(f"unknown task.{hint} Received: {name!r}.")
     module = f"{name if '.' in name else f'toolkit.tasks.{name}'}.options"
     try:
-        found = importlib.import_module(module).Options
+        found = getattr(importlib.import_module(module), "Options", None)
     except ModuleNotFoundError as error:
         if not f"{module}.".startswith(f"{error.name}."):
             raise
         raise RecipeError(f"no module {error.name!r}. Received: {name!r}.") from None
     if not (isinstance(found, type) and issubclass(found, TaskOptions)):
-        raise RecipeError(f"{module}.Options is no TaskOptions. Received: {name!r}.")
+        message = f"{module} has no class Options made from TaskOptions. Received: {name!r}."
+        raise RecipeError(message)
     return found
