@@ -1,0 +1,1 @@
+"""One folder a task: what can be learnt."""

@@ -108,7 +108,7 @@ class Task(ABC, Generic[OptionsT]):
     def build_model(self) -> keras.Model:
         """Build the model: the only place where options become keyword arguments."""
 
-    def initialise(self, model: keras.Model, examples: Examples) -> None:  # noqa: B027 - optional
+    def initialise(self, model: keras.Model, examples: Examples) -> None:
         """Set weights that have a closed form, from the training examples; nothing by default."""
 
     @abstractmethod

@@ -1,0 +1,1 @@
+"""Words, subwords and n-grams, in the graph."""

@@ -64,7 +64,10 @@ class NGrams(tf.Module):
             min_count: rarer ones are dropped.
         """
         found, counts = zip(
-            *(np.unique(keys, return_counts=True) for keys in _keys(token_ids, splits, base, orders)),
+            *(
+                np.unique(keys, return_counts=True)
+                for keys in _keys(token_ids, splits, base, orders)
+            ),
             strict=True,
         )
         keys, count = np.concatenate(found), np.concatenate(counts)

@@ -1,0 +1,1 @@
+"""Builders of keras.Model out of the toolkit's layers."""

@@ -1,0 +1,364 @@
+"""Text classification: what is fitted, what is learnt, what is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+
+from toolkit.data.columns import texts
+from toolkit.data.examples import Examples
+from toolkit.data.roles import Role
+from toolkit.data.store import StoredExamples
+from toolkit.errors import RunError
+from toolkit.metrics import classification
+from toolkit.metrics.bootstrap import intervals
+from toolkit.models.classifier import mean_logits
+from toolkit.tasks.base import Decision, Monitor, Task, Tensors
+from toolkit.tasks.sentiment import models, options
+from toolkit.tasks.sentiment.labels import (
+    class_weights,
+    encode_labels,
+    example_weights,
+    label_names,
+)
+from toolkit.text.encoder import EncoderOptions, TextEncoder
+from toolkit.text.naive_bayes import log_count_ratios
+from toolkit.text.preset import PresetEncoder
+
+if TYPE_CHECKING:
+    from toolkit.data.splits import Splits
+    from toolkit.data.table import Table
+
+MAX_LENGTH = 400
+HARDEST = 20
+
+
+class Sentiment(Task[options.Options]):
+    """Text classification: one label of two or many, or several labels at once."""
+
+    options_type: ClassVar[type[options.Options]] = options.Options
+
+    def __init__(self, options: options.Options) -> None:
+        super().__init__(options)
+        self.model_options: Any = options.model
+        self.labels: list[str] = []
+        self.weights: NDArray[np.float64] = np.zeros(0)
+        self.encoder: TextEncoder | PresetEncoder | None = None
+
+    @property
+    def role(self) -> Role:
+        """The label's role."""
+        return self.options.roles()[1]
+
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels at once."""
+        return self.role.kind == "labels"
+
+    # -- data ---------------------------------------------------------------------------------
+
+    def prepare(self, splits: Splits) -> None:
+        """Fit label names, class weights, vocabularies and n-grams on the training split."""
+        train = splits.train
+        self.labels = label_names(train, self.role)
+        encoded = encode_labels(train, self.role, self.labels)
+        self.weights = class_weights(self.options.task.class_weights, encoded, self.labels)
+        written = np.array(self.raw(train)["text"], dtype=object)
+        words = np.array([len(text.split()) for text in written])
+        self._decide(words)
+        if isinstance(self.model_options, options.Preset):
+            length = self.decisions["data.sequence_length"].value
+            self.encoder = PresetEncoder.from_preset(self.model_options.preset, length)
+        else:
+            self.encoder = TextEncoder.fit(written, self._encoder_options(float(np.median(words))))
+
+    def _decide(self, words: NDArray[np.int64]) -> None:
+        """Settle what the recipe leaves to the data: the model and the length of a text."""
+        if self.model_options == "auto":
+            decision = models.choose_model(len(words), float(np.median(words)))
+            self.model_options = options.Ensemble.model_validate_json(json.dumps(decision.value))
+            self.decisions["model"] = decision
+        length = self.options.data.sequence_length
+        reason = "the recipe says so"
+        if length == "auto":
+            # a word of this count is a word or a mark to the model: a quarter more, by experience
+            needed = int(np.quantile(words, 0.99) * 1.25) + 1
+            length = min(max(needed, 8), MAX_LENGTH)
+            reason = f"99 % of the training texts have at most {needed} tokens"
+        self.decisions["data.sequence_length"] = Decision(length, reason)
+
+    def _encoder_options(self, median_length: float) -> EncoderOptions:
+        data = self.options.data
+        size = data.vocabulary.size
+        if size == "auto":
+            size = 20_000 if data.vocabulary.type == "word" else 8_000
+        word_orders = models.word_orders(self.model_options)
+        many = median_length > models.SHORT
+        return EncoderOptions(
+            tokens=data.vocabulary.type,
+            vocabulary_size=size,
+            min_count=data.vocabulary.min_count,
+            lowercase=data.vocabulary.lowercase,
+            sequence_length=self.decisions["data.sequence_length"].value,
+            keep=data.truncate,
+            word_orders=word_orders,
+            character_orders=models.character_orders(self.model_options, median_length),
+            ngram_min_count=2 if many else 1,
+        )
+
+    def save(self, directory: Path) -> None:
+        """Write ``labels.json``, the encoder's files and the settled model section."""
+        assert self.encoder is not None
+        content = {
+            "labels": self.labels,
+            "weights": self.weights.tolist(),
+            "model": self.model_options.model_dump(mode="json"),
+        }
+        (directory / "labels.json").write_text(json.dumps(content, indent=1, ensure_ascii=False))
+        self.encoder.save(directory)
+
+    def load(self, directory: Path) -> None:
+        """Read what :meth:`save` wrote."""
+        path = directory / "labels.json"
+        try:
+            content = json.loads(path.read_text())
+            self.labels, self.weights = content["labels"], np.array(content["weights"])
+            fields = {**self.options.model_dump(mode="python"), "model": content["model"]}
+            self.model_options = type(self.options).model_validate(fields).model
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+        preset = isinstance(self.model_options, options.Preset)
+        self.encoder = (PresetEncoder if preset else TextEncoder).load(directory)
+
+    def raw(self, table: Table) -> dict[str, NDArray[Any]]:
+        """The texts."""
+        return {"text": np.array(texts(table, self.options.data.text), dtype=object)}
+
+    def examples(self, table: Table, *, targets: bool = True) -> Examples:
+        """Encoded texts in memory, with their label numbers."""
+        assert self.encoder is not None
+        inputs = self.encoder.encode(self.raw(table)["text"])
+        axes = tuple(name for name in inputs if not isinstance(inputs[name], np.ndarray))
+        if not targets:
+            return StoredExamples(inputs, {}, axes=axes)
+        encoded = encode_labels(table, self.role, self.labels)
+        weights = example_weights(encoded, self.weights)
+        return StoredExamples(inputs, {"label": encoded}, weights, axes)
+
+    def preprocess(self, raw: Tensors) -> Tensors:
+        """Encode ``(batch,)`` texts."""
+        assert self.encoder is not None
+        return dict(self.encoder(raw["text"]))
+
+    # -- model --------------------------------------------------------------------------------
+
+    def build_model(self) -> keras.Model:
+        """Build the classifier: ``(batch, members, labels)`` logits."""
+        seed = self.options.run.seed
+        if isinstance(self.encoder, PresetEncoder):
+            return self.encoder.build_classifier(
+                len(self.labels), self.model_options.dropout, self.model_options.trainable
+            )
+        assert self.encoder is not None
+        ngrams = {
+            name: len(fitted)
+            for name, fitted in (
+                ("word_ngrams", self.encoder.word_ngrams),
+                ("character_ngrams", self.encoder.character_ngrams),
+            )
+            if fitted is not None
+        }
+        return models.build(
+            self.model_options, len(self.labels), self.encoder.vocabulary_size, ngrams, seed
+        )
+
+    def initialise(self, model: keras.Model, examples: Examples) -> None:
+        """Set the bags' naive Bayes ratios."""
+        assert isinstance(examples, StoredExamples)
+        encoded = np.asarray(examples.targets["label"])
+        classes = np.eye(len(self.labels))[encoded] if encoded.ndim == 1 else encoded
+        for kind in ("word_ngrams", "character_ngrams"):
+            layers = [layer for layer in _layers(model) if layer.name == f"{kind}_bag"]
+            for layer in layers:
+                ngrams: Any = examples.inputs[kind]
+                layer.set_ratio(log_count_ratios(ngrams, classes, layer.vocabulary_size))
+
+    def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
+        """Cross-entropy in nats, the mean over members; smoothed without one-hot targets."""
+        logits = ops.cast(outputs, "float32")
+        logits = logits if len(logits.shape) == 3 else ops.expand_dims(logits, 1)
+        smoothing = self.options.train.label_smoothing
+        label = targets["label"]
+        if self.several:
+            label = ops.expand_dims(label * (1 - smoothing) + smoothing / 2, 1)
+            each = ops.maximum(logits, 0) - logits * label + ops.softplus(-ops.abs(logits))
+            losses = ops.sum(each, axis=-1)  # (batch, members)
+        else:
+            log_probabilities = ops.log_softmax(logits, axis=-1)
+            place = ops.cast(ops.reshape(label, (-1, 1, 1)), "int32")
+            place = ops.broadcast_to(place, (*ops.shape(logits)[:2], 1))
+            right = ops.take_along_axis(log_probabilities, place, axis=-1)[..., 0]
+            even = ops.mean(log_probabilities, axis=-1)
+            losses = -(1 - smoothing) * right - smoothing * even
+        return ops.sum(ops.mean(losses, axis=1) * weights)
+
+    def recommended(self) -> dict[str, Decision]:
+        """What suits small and middling text classifiers."""
+        return {
+            "batch_size": Decision(64, "usual for text classifiers"),
+            "epochs": Decision(8, "with early stopping"),
+            "learning_rate": Decision(1e-3, "usual for Adam on small networks"),
+        }
+
+    # -- answers ------------------------------------------------------------------------------
+
+    @property
+    def monitor(self) -> Monitor:
+        """Accuracy; macro F1 where classes are balanced on purpose or labels are several."""
+        plain = self.options.task.class_weights == "none" and not self.several
+        return Monitor("accuracy" if plain else "f1", "max")
+
+    def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
+        """``probabilities``, ``(batch, labels)``."""
+        outputs = model(inputs, training=False)
+        logits = mean_logits(outputs) if len(outputs.shape) == 3 else ops.cast(outputs, "float32")
+        activation = ops.sigmoid if self.several else ops.softmax
+        return {"probabilities": activation(logits)}
+
+    def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
+        """Accuracy, macro F1, ROC-AUC, log loss and calibration error."""
+        assert isinstance(examples, StoredExamples)
+        return self._score(answers["probabilities"], np.asarray(examples.targets["label"]))
+
+    def _score(self, probabilities: NDArray[Any], labels: NDArray[Any]) -> dict[str, float]:
+        if self.several:
+            threshold = self.options.task.threshold
+            return classification.multi_label_scores(probabilities, labels, threshold)
+        return classification.single_label_scores(probabilities, labels)
+
+    def report(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, Any]:
+        """Scores with intervals, scores of each label, confusion matrix, hardest errors."""
+        assert isinstance(examples, StoredExamples)
+        probabilities = answers["probabilities"]
+        labels = np.asarray(examples.targets["label"])
+        predicted = self._predicted(probabilities)
+        report: dict[str, Any] = {"scores": self._score(probabilities, labels)}
+        chosen = self.options.evaluate
+        if chosen.bootstrap:
+            report["intervals"] = intervals(
+                lambda rows: self._score(probabilities[rows], labels[rows]),
+                len(labels),
+                resamples=chosen.bootstrap,
+                confidence=chosen.confidence,
+            )
+        report["per_class"] = classification.per_class(predicted, labels, self.labels)
+        if not self.several:
+            matrix = classification.confusion_matrix(predicted, labels, len(self.labels))
+            report["confusion_matrix"] = {"labels": self.labels, "counts": matrix.tolist()}
+        report["hardest_errors"] = self._hardest(probabilities, labels, table)
+        return report
+
+    def _predicted(self, probabilities: NDArray[Any]) -> NDArray[Any]:
+        if self.several:
+            return np.asarray(probabilities >= self.options.task.threshold, np.int64)
+        return np.asarray(probabilities.argmax(1))
+
+    def _hardest(
+        self, probabilities: NDArray[Any], labels: NDArray[Any], table: Table
+    ) -> list[dict[str, Any]]:
+        """The errors that the model was surest of."""
+        predicted = self._predicted(probabilities)
+        if self.several:
+            wrong = (predicted != labels).any(1)
+            right = np.where(labels == 1, probabilities, 1 - probabilities).min(1)
+        else:
+            wrong = predicted != labels
+            right = probabilities[np.arange(len(labels)), labels]
+        order = np.flatnonzero(wrong)[np.argsort(right[wrong], kind="stable")][:HARDEST]
+        written = self.raw(table)["text"]
+        return [
+            {
+                "where": table.where(int(row)),
+                "text": written[row],
+                "label": self._names(labels[row]),
+                "prediction": self._names(predicted[row]),
+                "probability_of_label": round(float(right[row]), 4),
+            }
+            for row in order
+        ]
+
+    def _names(self, label: Any) -> str:
+        """The name of a label number, or the names of a row of 0 and 1."""
+        if not self.several:
+            return self.labels[int(label)]
+        separator = self.options.data.separator or ","
+        return separator.join(n for n, given in zip(self.labels, label, strict=True) if given)
+
+    def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+        """``prediction``, ``score`` (its probability) and the probability of each label."""
+        probabilities = answers["probabilities"]
+        predicted = self._predicted(probabilities)
+        sure = (
+            np.maximum(probabilities, 1 - probabilities).min(1)
+            if self.several
+            else (probabilities.max(1))
+        )
+        frame = {"prediction": [self._names(label) for label in predicted], "score": sure}
+        columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(self.labels)}
+        return pd.DataFrame({**frame, **columns})
+
+    # -- serving ------------------------------------------------------------------------------
+
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Texts."""
+        return {"text": tf.TensorSpec([None], tf.string, name="text")}
+
+    def named(self, answers: Tensors) -> Tensors:
+        """``label`` (its name), ``score`` and ``probabilities``; several labels: 0 and 1 each."""
+        probabilities = answers["probabilities"]
+        if self.several:
+            given = tf.cast(probabilities >= self.options.task.threshold, tf.int32)
+            return {"labels": given, "probabilities": probabilities}
+        names = tf.constant(self.labels)
+        return {
+            "label": tf.gather(names, tf.argmax(probabilities, axis=-1)),
+            "score": tf.reduce_max(probabilities, axis=-1),
+            "probabilities": probabilities,
+        }
+
+    def card(self) -> dict[str, Any]:
+        """What a user of the export must know."""
+        outputs = {"probabilities": "probability of each label, in the order of `labels`, 0 to 1"}
+        if self.several:
+            outputs["labels"] = "1 for each label that is given, in the order of `labels`, else 0"
+        else:
+            outputs["label"] = "name of the likeliest label"
+            outputs["score"] = "its probability, 0 to 1"
+        length = self.decisions.get("data.sequence_length")
+        kept = "tokens that the networks read" if length is None else f"{length.value} tokens"
+        return {
+            "outputs": outputs,
+            "labels": self.labels,
+            "rules": [
+                "An empty text is answered from what the model knows of no words at all.",
+                f"A text that is longer than the {kept} is cut for the networks "
+                f"(keeping: {self.options.data.truncate}); bags of n-grams read all of it.",
+                "Bytes that are not UTF-8 are read as the replacement character.",
+            ],
+            "example": {"text": ["a wonderful film", "not worth the time"]},
+        }
+
+
+def _layers(model: keras.Model) -> list[keras.Layer]:
+    return list(model._flatten_layers(include_self=False))

@@ -1,0 +1,93 @@
+"""Subwords: a SentencePiece model, fitted on the training split, in the graph."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sentencepiece
+import tensorflow as tf
+import tensorflow_text as tf_text
+from numpy.typing import NDArray
+
+from toolkit.errors import DataError, RunError
+from toolkit.text.vocabulary import PADDING, UNKNOWN
+from toolkit.text.words import normalise
+
+MAX_SENTENCES = 500_000  # more do not change the pieces; drawn with the trainer's fixed seed
+
+
+class Subwords(tf.Module):
+    """Unigram pieces (Kudo 2018) with byte fallback; 0 is padding, 1 unknown.
+
+    Args:
+        model: a serialised SentencePiece model.
+        lowercase: whether texts are lower-cased first.
+    """
+
+    def __init__(self, model: bytes, lowercase: bool = True) -> None:
+        super().__init__()
+        self.model, self.lowercase = model, lowercase
+        self.tokenizer = tf_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
+        self.size = int(self.tokenizer.vocab_size().numpy())
+
+    @classmethod
+    def fit(cls, texts: NDArray[np.object_], size: int, lowercase: bool = True) -> Subwords:
+        """Fit at most ``size`` pieces.
+
+        Raises:
+            DataError: the texts do not support that many pieces.
+        """
+        written = io.BytesIO()
+        lines = (_text(text, lowercase) for text in texts)
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=lines,
+                model_writer=written,
+                vocab_size=size,
+                model_type="unigram",
+                hard_vocab_limit=False,
+                byte_fallback=True,
+                pad_id=PADDING,
+                unk_id=UNKNOWN,
+                bos_id=-1,
+                eos_id=-1,
+                input_sentence_size=MAX_SENTENCES,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise DataError(
+                f"data.vocabulary.size: the training texts do not support it. Expected a smaller "
+                f"size. Received: {size} ({error})."
+            ) from error
+        return cls(written.getvalue(), lowercase)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __call__(self, texts: Any) -> tf.RaggedTensor:
+        """Return the ids of the pieces of ``(batch,)`` texts, ragged int32."""
+        return self.tokenizer.tokenize(normalise(texts, lowercase=self.lowercase))
+
+    def save(self, path: Path) -> None:
+        """Write the SentencePiece model."""
+        path.write_bytes(self.model)
+
+    @classmethod
+    def load(cls, path: Path, lowercase: bool = True) -> Subwords:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            RunError: the file cannot be read.
+        """
+        try:
+            return cls(path.read_bytes(), lowercase)
+        except (OSError, tf.errors.OpError) as error:
+            raise RunError(f"{path}: the subwords cannot be read. Received: {error}.") from error
+
+
+def _text(text: Any, lowercase: bool) -> str:
+    text = text.decode("utf-8") if isinstance(text, bytes) else str(text)
+    return text.lower() if lowercase else text
