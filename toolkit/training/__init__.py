@@ -1,0 +1,1 @@
+"""How to run a task: devices, steps, checkpoints, run directories."""
