@@ -7,6 +7,7 @@ from keras import ops
 
 from toolkit.layers.arguments import Shape, Tensor, check_positive_or_none
 from toolkit.layers.masking import zero_masked
+from toolkit.layers.scaled_attention import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="toolkit")
@@ -91,12 +92,3 @@ class AttentionPooling(keras.layers.Layer):
         if not return_attention_scores:
             return pooled
         return pooled, keras.KerasTensor((batch, time), self.compute_dtype)
-
-
-def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
-    """Softmax of `(batch, time)` over the real steps; zeros in a row that has none."""
-    if mask is None:
-        return ops.softmax(scores, axis=-1)
-    # Finite, so that the softmax of a wholly masked row is a number before it becomes zero.
-    weights = ops.softmax(ops.where(mask, scores, -1e30), axis=-1)
-    return ops.where(mask, weights, 0.0)

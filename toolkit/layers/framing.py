@@ -24,14 +24,18 @@ def frame_count(time: Any, frame_length: int, frame_step: int) -> Tensor:
     return max(1, count) if isinstance(count, int) else ops.maximum(1, count)
 
 
-def frames(series: Tensor, frame_length: int, frame_step: int) -> Tensor:
+def frames(
+    series: Tensor, frame_length: int, frame_step: int, count: int | Tensor | None = None
+) -> Tensor:
     """Cut `(batch, time, channels)` into `(batch, frames, frame_length * channels)`.
 
     The series is seen as rows as wide as frames and steps have in common, and each frame
-    gathers its rows: whole rows are copied, never single steps.
+    gathers its rows: whole rows are copied, never single steps. `count` asks for another number
+    of frames, of which the last may end up to a frame after the series, in zeros.
     """
     channels = series.shape[-1]
-    count = frame_count(ops.shape(series)[1], frame_length, frame_step)
+    if count is None:
+        count = frame_count(ops.shape(series)[1], frame_length, frame_step)
     width = math.gcd(frame_length, frame_step)
     if width * channels < _NARROW:
         width = frame_step

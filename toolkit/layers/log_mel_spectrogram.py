@@ -125,9 +125,8 @@ class LogMelSpectrogram(keras.layers.Layer):
 
     def _frames(self, samples: Tensor) -> Tensor:
         """Frames as long as the transform, as many as there are of `frame_length`."""
-        beyond = self._num_points - self.frame_length
-        padded = ops.pad(samples, [[0, 0], [0, beyond]])
-        return frames(padded[..., None], self._num_points, self.frame_step)
+        count = frame_count(ops.shape(samples)[1], self.frame_length, self.frame_step)
+        return frames(samples[..., None], self._num_points, self.frame_step, count)
 
     def _check_edges(self) -> None:
         half = self.sampling_rate / 2

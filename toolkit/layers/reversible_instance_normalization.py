@@ -134,7 +134,8 @@ class ReversibleInstanceNormalization(keras.layers.Layer):
 
     def _normalise(self, series: Tensor, present: Tensor, statistics: Tensor) -> Tensor:
         center, scale = ops.split(statistics, 2, axis=1)
-        normalised = (series - center) / scale
+        # The center stands in for what is missing, or NaN would reach the gradients.
+        normalised = (ops.where(present, series, center) - center) / scale
         if self.affine:
             normalised = normalised * self.gamma + self.beta
         return ops.cast(ops.where(present, normalised, 0.0), self.compute_dtype)

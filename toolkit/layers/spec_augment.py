@@ -14,12 +14,13 @@ class SpecAugment(keras.layers.Layer):
     """Hide random bands of frequency and of time, in training only.
 
     ```
-    f ~ U{0..frequency_width},  f0 ~ U[0, bins - f):    bins   f0 .. f0 + f   are hidden
-    t ~ U{0..min(time_width, time_ratio * frames)},  t0 ~ U[0, frames - t):   likewise frames
+    f ~ U{0..frequency_width},                       f0 ~ U{0..bins - f}:   bins [f0, f0 + f)
+    t ~ U{0..min(time_width, time_ratio * frames)},  t0 ~ U{0..frames - t}: frames [t0, t0 + t)
     ```
 
-    Each row draws bands of its own. Time warping, which the paper finds to matter least, is
-    left out.
+    are hidden. Each row draws bands of its own. A band may reach the last bin and the last frame,
+    which the paper's ranges leave out by one. Time warping, which the paper finds to matter least,
+    is left out.
 
     Shapes: `(batch, frames, bins)` in and out.
 
@@ -106,7 +107,7 @@ class SpecAugment(keras.layers.Layer):
         shape = (2, ops.shape(sizes)[0], number)
         wide, far = ops.unstack(keras.random.uniform(shape, seed=self.seed_generator))
         widths = ops.floor(wide * (widest + 1.0))
-        starts = ops.floor(far * (sizes - widths))
+        starts = ops.floor(far * (sizes - widths + 1.0))
         positions = ops.cast(positions, "float32")[:, :, None]
         inside = ops.logical_and(
             positions >= starts[:, None, :], positions < (starts + widths)[:, None, :]

@@ -8,6 +8,7 @@ from keras import ops
 
 from toolkit.layers.arguments import Shape, Tensor, check_positive, check_rate, derived_seed
 from toolkit.layers.gated_residual_network import GatedResidualNetwork
+from toolkit.layers.scaled_attention import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="toolkit")
@@ -78,7 +79,7 @@ class VariableSelection(keras.layers.Layer):
         *leading, number, dim = ops.shape(variables)
         flat = ops.reshape(variables, (*leading, number * dim))
         scores = self.select(flat, context, training=training)
-        weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
+        weights = masked_softmax(ops.cast(scores, "float32"), None)
         weights = ops.cast(weights, self.compute_dtype)
         processed = self.process(variables, training=training)
         chosen = ops.matmul(weights[..., None, :], processed)[..., 0, :]
