@@ -45,6 +45,10 @@ def test_every_value_knows_its_place() -> None:
     [
         ("a:\n\tb: 1", "2:1 a tab cannot indent. Expected spaces."),
         ("a: @x", "1:4 text that begins with @ needs quotes."),
+        ("a: *.csv", "1:4 text that begins with * needs quotes; YAML's aliases are not supported."),
+        ("a: **", "1:4 text that begins with * needs quotes."),
+        ("a: [|x]", "1:5 text that begins with | needs quotes."),
+        ("a: - x", "1:4 a list item must begin on a line of its own."),
         ("a: 'x", "1:4 the quote is not closed."),
         ("a: [1, 2\nb: 3", "1:4 a list that is not closed, or lacks a comma. Expected ',' or ']'."),
         ("a: {b: 1", "1:4 a mapping that is not closed, or lacks a comma. Expected ',' or '}'."),
@@ -74,7 +78,7 @@ def test_each_mistake_is_one_line(text: str, message: str) -> None:
 def test_aliases_are_refused_beside_their_anchor() -> None:
     assert mistakes("a: &x 1\nb: *x") == [
         "1:4 &x: anchors are not supported. Use 'extends'.",
-        "2:4 aliases are not supported. Write the value out.",
+        "2:4 text that begins with * needs quotes; YAML's aliases are not supported.",
     ]
 
 

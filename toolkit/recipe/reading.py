@@ -160,7 +160,9 @@ class _Builder:
     def check(self, event: Event) -> None:
         anchor = getattr(event, "anchor", None)
         if isinstance(event, AliasEvent):
-            self.refuse(event, "aliases are not supported. Write the value out.")
+            self.refuse(
+                event, "text that begins with * needs quotes; YAML's aliases are not supported."
+            )
         elif anchor is not None:
             self.refuse(event, f"&{anchor}: anchors are not supported. Use 'extends'.")
         tag = getattr(event, "tag", None)
@@ -186,6 +188,10 @@ def _syntax_problem(error: MarkedYAMLError, start: Place) -> Problem:
 _SYNTAX = [
     (r"character '\\t'", "here", "a tab cannot indent. Expected spaces."),
     (r"character '(.)' that", "here", "text that begins with {0} needs quotes."),
+    (r"scanning an alias", "start", "text that begins with * needs quotes."),
+    (r"scanning an anchor", "start", "text that begins with & needs quotes."),
+    (r"scanning a block scalar", "start", "text that begins with | or > needs quotes."),
+    (r"sequence entries are not", "here", "a list item must begin on a line of its own."),
     (r"quoted scalar.*end of stream", "start", "the quote is not closed."),
     (r"but found '([\]}])'", "here", "an unexpected '{0}'."),
     (
