@@ -237,3 +237,13 @@ def test_bad_rows_are_errors_unless_they_are_skipped() -> None:
         "DataFrame, row 5: column 'text' is empty. Expected a text in every row. "
         "Received: 1 such row."
     )
+
+
+def test_a_file_without_a_header_is_recognised(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text(f"{'word ' * 10}\t1\nmore words\t0\n")
+    with pytest.raises(DataError) as caught:
+        load_splits(DataOptions(train="a.tsv"), ROLES[:1], tmp_path)
+    assert str(caught.value) == (
+        "a.tsv: no column 'text' for data.text. The first line looks like a row: 'header: none' "
+        f"numbers the columns. Expected one of: {'word ' * 8}..., 1. Received: 'text'."
+    )

@@ -15,6 +15,9 @@ from toolkit.errors import DataError
 
 Column = str | int
 
+LONGEST_NAME = 40
+SHOWN_NAMES = 12
+
 # In a column of numbers these words mean that there is none; in a column of text they are text.
 NO_NUMBER = frozenset(("", "nan", "na", "n/a", "null", "none"))
 
@@ -40,9 +43,23 @@ def column_name(table: Table, column: Column, role: str = "column") -> str:
     meant = (lower or near)[:1]
     hint = f" Did you mean {meant[0]!r}?" if meant else ""
     raise DataError(
-        f"{table.name}: no column {column!r} for {role}.{hint} "
-        f"Expected one of: {', '.join(names)}. Received: {column!r}."
+        f"{table.name}: no column {column!r} for {role}.{hint or _header_hint(names)} "
+        f"Expected one of: {_listed(names)}. Received: {column!r}."
     )
+
+
+def _header_hint(names: Sequence[str]) -> str:
+    """Names that no one gives a column: the first line is probably a row."""
+    rowlike = [name for name in names if len(name) > LONGEST_NAME or name.lstrip("-").isdigit()]
+    if not rowlike or names == [str(number) for number in range(len(names))]:
+        return ""
+    return " The first line looks like a row: 'header: none' numbers the columns."
+
+
+def _listed(names: Sequence[str]) -> str:
+    short = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..." for name in names]
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(short[:SHOWN_NAMES]) + more
 
 
 def texts(table: Table, column: Column) -> list[str]:
@@ -52,6 +69,8 @@ def texts(table: Table, column: Column) -> list[str]:
         return ["true" if value else "false" for value in values]
     if pd.api.types.is_float_dtype(values):
         return [_number_text(value) for value in values]
+    if isinstance(values.dtype, pd.StringDtype):
+        return values.fillna("").to_list()
     missing = values.isna().to_numpy()
     return ["" if gone else str(value) for value, gone in zip(values, missing, strict=True)]
 

@@ -1,6 +1,7 @@
 """Hashes of rows and tables that do not depend on where a row lies."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ def row_hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
 
     Values count as their text, so that 1 in a csv file equals "1" in a jsonl file.
     """
-    text = pd.DataFrame({name: frame[name].map(_text) for name in frame.columns}, dtype=object)
+    text = pd.DataFrame({name: _column_text(frame[name]) for name in frame.columns})
     hashes = pd.util.hash_pandas_object(text, index=False, categorize=False)
     return np.asarray(hashes, np.uint64)
 
@@ -34,6 +35,12 @@ def shuffled_order(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+def _column_text(values: "pd.Series[Any]") -> NDArray[np.object_]:
+    if isinstance(values.dtype, pd.StringDtype):
+        return values.to_numpy(object, na_value="")
+    return values.map(_text).to_numpy(object)
 
 
 def _text(value: object) -> str:
