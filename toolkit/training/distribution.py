@@ -182,7 +182,14 @@ def distribute(devices: str = "auto", strategy: str = "auto") -> Distribution:
         )
     if strategy == "mirrored" or len(names) > 1:
         return _mirrored(names)
-    return Distribution(tf.distribute.OneDeviceStrategy(names[0]), 1, 0, 1, _one_of(names[0]))
+    return _one_device(names[0])
+
+
+def _one_device(name: str) -> Distribution:
+    # On the CPU the default strategy does the same with less between a step and its data.
+    on_cpu = name.startswith("CPU")
+    one = tf.distribute.get_strategy() if on_cpu else tf.distribute.OneDeviceStrategy(name)
+    return Distribution(one, 1, 0, 1, _one_of(name))
 
 
 def _one_of(name: str) -> str:

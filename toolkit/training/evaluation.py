@@ -95,14 +95,14 @@ class Evaluator:
         parts: list[Mapping[str, Any]] = []
         for step in range(plan.steps_per_epoch):
             total = self._total_weight(examples, plan, step)
-            parts += self._arrays(self._step(next(iterator)), total)
+            parts += self._arrays(self._step(iterator), total)
             tick(step + 1, plan.steps_per_epoch)
         gathered: list[Mapping[str, Any]] = [*self.distribution.gather(as_arrays(parts))]
         joined = as_arrays(gathered)
         return self._in_order(joined, examples)
 
-    def _on_replicas(self, share: Any) -> Any:
-        return self.distribution.run(self._on_replica, share)
+    def _on_replicas(self, iterator: Any) -> Any:
+        return self.distribution.run(self._on_replica, *next(iterator))
 
     def _on_replica(self, inputs: Any, targets: Any, weights: Any, rows: Any) -> Answers:
         answers = dict(self._answer(self.model, inputs))
