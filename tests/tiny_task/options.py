@@ -20,9 +20,6 @@ class Data(DataOptions):
     text: Column = Field("text", description="The text.")
     label: Column = Field("label", description="Its class.")
 
-    def roles(self) -> list[Role]:
-        return [Role("text", self.text, "text"), Role("label", self.label, "label")]
-
 
 class Average(Section):
     """The mean of the words' vectors."""
@@ -39,3 +36,6 @@ class Options(TaskOptions):
     task: TinyTask = Field(TinyTask(), description="What to learn.")
     data: Data = Field(description="Where the rows are.")
     model: Average = Field(Average(), description="What learns.")
+
+    def roles(self) -> list[Role]:
+        return [Role("text", self.data.text, "text"), Role("label", self.data.label, "label")]

@@ -112,5 +112,5 @@ class TinyTask(Task[Options]):
             "outputs": {"label": "the class", "probabilities": "of each class, 0 to 1"},
             "labels": self.labels,
             "rules": ["An empty text is answered like one without known words."],
-            "example": {"text": "a good day"},
+            "example": {"text": ["a good day"]},
         }

@@ -60,10 +60,12 @@ def readme(name: str, signature: Mapping[str, Any], example: Mapping[str, Any]) 
     Args:
         name: what the model is called.
         signature: the content of ``signature.json``.
-        example: raw inputs of one request, one value each.
+        example: raw inputs of one request, a list of values each.
     """
     modules = signature["requires"]
-    request = {"signature_name": "serve", "instances": [dict(example)]}
+    rows = zip(*example.values(), strict=True)
+    instances = [dict(zip(example, row, strict=True)) for row in rows]
+    request = {"signature_name": "serve", "instances": instances}
     return _TEMPLATE.format(
         name=name,
         version=signature["versions"].get("toolkit", ""),
@@ -111,7 +113,7 @@ def _import(module: str) -> str:
 
 def _arguments(inputs: Mapping[str, Mapping[str, Any]], example: Mapping[str, Any]) -> str:
     return ", ".join(
-        f'{name}=tf.constant([{example[name]!r}], "{entry["dtype"]}")'
+        f'{name}=tf.constant({example[name]!r}, "{entry["dtype"]}")'
         for name, entry in inputs.items()
     )
 

@@ -1,0 +1,143 @@
+"""Whatever is to be answered, as tables of some thousand rows in order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+
+from toolkit.data.files import EXTENSIONS, FileFormat, extension, read_chunks, to_frame
+from toolkit.data.report import raise_all
+from toolkit.data.roles import Role, missing_columns, text_columns
+from toolkit.data.sources import Opening, from_frame, open_table, resolve
+from toolkit.data.table import Source, Table
+from toolkit.errors import ArgumentError, DataError
+from toolkit.recipe import DataOptions
+
+Inputs = str | os.PathLike[str] | pd.DataFrame | Iterable[str | Mapping[str, Any]]
+
+
+class InputReader:
+    """Reads new inputs as the recipe's data section says.
+
+    Args:
+        data: the recipe's section.
+        roles: the roles that are inputs, labels left out.
+        rows: rows of a table, the last one aside.
+    """
+
+    def __init__(self, data: DataOptions, roles: Sequence[Role], rows: int = 4096) -> None:
+        self.roles = roles
+        self.rows = rows
+        self.format = FileFormat(
+            header=data.header != "none", delimiter=data.delimiter, as_text=text_columns(roles)
+        )
+        self.opening = Opening(format=self.format, data_dir=data.data_dir)
+
+    def tables(self, inputs: Inputs) -> Iterator[Table]:
+        """Yield tables of the inputs.
+
+        Args:
+            inputs: a file or another data name, a ``DataFrame``, or an iterable of texts or of
+                mappings from columns to values.
+
+        Raises:
+            DataError: they cannot be read, or a column is missing.
+        """
+        for table in self._tables(inputs):
+            raise_all(missing_columns(table, self.roles))
+            yield table
+
+    def _tables(self, inputs: Inputs) -> Iterator[Table]:
+        if isinstance(inputs, pd.DataFrame):
+            return self._cut(from_frame(inputs))
+        if not isinstance(inputs, str | os.PathLike):
+            return self._from_items(inputs)
+        path = Path(os.path.expandvars(os.path.expanduser(os.fspath(inputs))))
+        if extension(path) in EXTENSIONS and path.is_file():
+            return self._from_file(resolve(inputs, Path()), os.fspath(inputs))
+        return self._cut(open_table(inputs, self.opening))
+
+    def whole(self, inputs: Inputs) -> Table:
+        """Return the inputs as one table, for what needs to see all of them."""
+        if isinstance(inputs, str | os.PathLike | pd.DataFrame):
+            return open_table(inputs, self.opening)
+        raise ArgumentError(f"Expected a file or a DataFrame. Received: {type(inputs).__name__}.")
+
+    def _cut(self, table: Table) -> Iterator[Table]:
+        for start in range(0, len(table), self.rows):
+            yield table.take(range(start, min(start + self.rows, len(table))))
+
+    def _from_file(self, path: Path, name: str) -> Iterator[Table]:
+        source = Source(name, "row" if extension(path) == ".parquet" else "line", "", path.parent)
+        for chunk in read_chunks(path, name, self.format):
+            frame = to_frame(chunk.columns, self.format.as_text, infer=False)
+            yield from self._cut(Table.from_source(frame, source, chunk.row_numbers))
+
+    def _from_items(self, items: Iterable[str | Mapping[str, Any]]) -> Iterator[Table]:
+        remaining = iter(items)
+        source = Source("inputs", "item", "")
+        for first in itertools.count(1, self.rows):
+            block = list(itertools.islice(remaining, self.rows))
+            if not block:
+                return
+            yield Table.from_source(self._frame(block), source, range(first, first + len(block)))
+
+    def _frame(self, items: Sequence[str | Mapping[str, Any]]) -> pd.DataFrame:
+        if all(isinstance(item, Mapping) for item in items):
+            return pd.DataFrame.from_records([dict(item) for item in items])  # type: ignore[arg-type]
+        wrong = next((item for item in items if not isinstance(item, str)), None)
+        if wrong is not None:
+            raise ArgumentError(f"Expected texts, or mappings by column. Received: {wrong!r}.")
+        if len(self.roles) != 1:
+            names = ", ".join(str(column) for role in self.roles for column in role.columns)
+            raise ArgumentError(f"Expected mappings with the columns {names}. Received: texts.")
+        column = self.roles[0].columns[0]
+        if isinstance(column, str):
+            return pd.DataFrame({column: list(items)}, dtype=object)
+        blank = {str(number): [""] * len(items) for number in range(column)}
+        return pd.DataFrame({**blank, str(column): list(items)}, dtype=object)
+
+    def lines(self, stream: BinaryIO, name: str = "stdin") -> Iterator[str | dict[str, str]]:
+        """Yield the rows of a csv stream whose first line names the columns, else its lines.
+
+        Raises:
+            DataError: a line that is not UTF-8.
+        """
+        lines = _decoded(stream, name)
+        first = next(lines, None)
+        if first is None:
+            return
+        if not self._is_header(first):
+            yield from (line.rstrip("\r\n") for line in itertools.chain([first], lines))
+            return
+        delimiter = self.format.delimiter or ","
+        yield from csv.DictReader(itertools.chain([first], lines), delimiter=delimiter)
+
+    def _is_header(self, line: str) -> bool:
+        fields = next(csv.reader(io.StringIO(line), delimiter=self.format.delimiter or ","), [])
+        wanted = [column for role in self.roles for column in role.columns]
+        return self.format.header and all(column in fields for column in wanted)
+
+
+def input_roles(roles: Iterable[Role], inputs: Iterable[str]) -> list[Role]:
+    """The roles that a model takes: those named by its signature."""
+    names = set(inputs)
+    return [role for role in roles if role.name in names]
+
+
+def _decoded(stream: BinaryIO, name: str) -> Iterator[str]:
+    for number, line in enumerate(stream, start=1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{name}, line {number}: invalid UTF-8. Expected UTF-8 text. "
+                f"Received: byte 0x{line[error.start]:02x} at byte {error.start + 1}."
+            ) from error

@@ -1,0 +1,311 @@
+"""A trained run: its model, what it scored, what it answers, and its export."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+from numpy.typing import NDArray
+
+from toolkit.api.evaluation import Evaluation
+from toolkit.api.inputs import InputReader, Inputs, input_roles
+from toolkit.api.tasks import load_task
+from toolkit.data.columns import column_name
+from toolkit.data.examples import Examples
+from toolkit.data.report import raise_all
+from toolkit.data.roles import Role, missing_columns
+from toolkit.data.splits import Splits, load_splits
+from toolkit.data.table import Source, Table
+from toolkit.errors import RunError
+from toolkit.recipe import load_recipe
+from toolkit.serving.export import export_model, named_answers
+from toolkit.tasks.base import Task
+from toolkit.training.distribution import Distribution, distribute
+from toolkit.training.evaluation import Evaluator
+from toolkit.training.run_directory import RunDirectory, write_text
+
+BATCH_SIZE = 128  # of answers, where the recipe leaves it open
+STORED_ROWS = 8  # that an export keeps as examples
+LONG = 2000  # words of the over-long one
+EXAMPLES = "examples.jsonl"
+KEPT_KINDS = ("text", "number", "time")  # whose values say all; a path does not
+
+
+class Run:
+    """A trained run.
+
+    Get one from :func:`toolkit.fit` or :func:`toolkit.load_run`. Task and model are read from the
+    directory when they are first needed.
+
+    Attributes:
+        directory: its files.
+        options: the recipe's.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        options: Any,
+        *,
+        task: Task[Any] | None = None,
+        model: keras.Model | None = None,
+        distribution: Distribution | None = None,
+    ) -> None:
+        self.directory = directory
+        self.options = options
+        self._task, self._model, self._distribution = task, model, distribution
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self.directory.path
+
+    @cached_property
+    def task(self) -> Task[Any]:
+        """The task with its fitted state."""
+        return load_task(self.options, self.directory) if self._task is None else self._task
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The trained Keras model.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        return self._model if self._model is not None else self._load_model()
+
+    def _load_model(self) -> keras.Model:
+        path = self.directory.model_file
+        expected = self.directory.manifest().get("model_sha256")
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if expected is not None and digest != expected:
+                raise ValueError("its content is not what was written")
+            assert self.task  # its module registers the layers that the model is made of
+            return keras.models.load_model(path)
+        except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise RunError(f"{path}: the model cannot be read. Received: {reason}.") from error
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One record per validation, oldest first."""
+        path = self.directory.metrics_file
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What the evaluation on the test split found.
+
+        Raises:
+            RunError: there was none yet.
+        """
+        path = self.path / "report.json"
+        if not path.is_file():
+            raise RunError(f"{path}: no report yet. Run 'toolkit evaluate {self.path}'.")
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+
+    # -- answers ------------------------------------------------------------------------------
+
+    def evaluate(self, data: str | os.PathLike[str] | pd.DataFrame | None = None) -> Evaluation:
+        """Score the model on its test split, or on other data with the same columns.
+
+        Raises:
+            DataError: the data cannot be used.
+            RunError: the run was trained on a DataFrame, which is not kept, and ``data`` is None.
+        """
+        if data is None:
+            return self.evaluate_table(self.splits().test, "test split")
+        roles = self.options.roles()
+        table = InputReader(self.options.data, roles).whole(data)
+        raise_all(missing_columns(table, roles))
+        name = "DataFrame" if isinstance(data, pd.DataFrame) else os.fspath(data)
+        return self.evaluate_table(table, name)
+
+    def evaluate_table(self, table: Table, name: str) -> Evaluation:
+        """Score the model on an open table."""
+        examples = self.task.examples(table)
+        report = self.task.report(self._answers(examples), examples, table)
+        return Evaluation(name, len(table), json.loads(json.dumps(report, default=float)))
+
+    def splits(self) -> Splits:
+        """Open the run's own data again; warns of files that have changed.
+
+        Raises:
+            DataError: it cannot be opened.
+            RunError: it was a DataFrame.
+        """
+        data = self.options.data
+        sources = (data.train, data.validation, data.test)
+        if any(isinstance(each, str) and "<DataFrame " in each for each in sources):
+            raise RunError(f"{self.path}: trained on a DataFrame, which is not kept. Give data.")
+        splits = load_splits(data, self.options.roles(), self.path)
+        known: Mapping[str, str] = self.directory.manifest().get("data", {}).get("sha256", {})
+        changed = [name for name, digest in splits.sha256.items() if known.get(name) != digest]
+        if known and changed:
+            warnings.warn(f"changed since training: {', '.join(changed)}.", stacklevel=2)
+        return splits
+
+    def predict(self, inputs: Inputs) -> pd.DataFrame:
+        """Answer new inputs.
+
+        Args:
+            inputs: a file, a ``DataFrame``, or an iterable of texts or of mappings by column.
+
+        Returns:
+            The inputs' columns, then ``prediction``, ``score`` and what else the task answers;
+            a row for each input, in order.
+
+        Raises:
+            DataError: an input cannot be read, or a column is missing.
+        """
+        tables = list(self.stream(inputs))
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    def stream(self, inputs: Inputs) -> Iterator[pd.DataFrame]:
+        """Like :meth:`predict`, some thousand rows at a time, for inputs of any size."""
+        for table in self.reader.tables(inputs):
+            examples = self.task.examples(table, targets=False)
+            answers = self.task.predictions(self._answers(examples))
+            kept = table.frame.drop(columns=answers.columns, errors="ignore")
+            yield pd.concat([kept, answers], axis="columns")
+
+    @cached_property
+    def reader(self) -> InputReader:
+        """Reads new inputs as this run's recipe says."""
+        return InputReader(self.options.data, self._input_roles())
+
+    def _input_roles(self) -> list[Role]:
+        return input_roles(self.options.roles(), self.task.signature())
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(
+            self.task, self.model, self._distribution or distribute("auto", "one_device")
+        )
+
+    def _answers(self, examples: Examples) -> dict[str, NDArray[Any]]:
+        written = self.options.evaluate.batch_size
+        size = written if isinstance(written, int) else BATCH_SIZE
+        return self._evaluator(examples, batch_size=size)[0]
+
+    # -- export -------------------------------------------------------------------------------
+
+    def export(self, directory: str | os.PathLike[str] | None = None) -> Path:
+        """Write the model for serving; see :func:`toolkit.serving.export.export_model`.
+
+        Args:
+            directory: where to; ``RUN/export`` by default.
+
+        Raises:
+            ExportError: the directory holds something else, or the model cannot be exported.
+        """
+        table = self._with_edge_cases(self._kept_examples())
+        answers = self._answers(self.task.examples(table, targets=False))
+        return export_model(
+            self.task,
+            self.model,
+            self.directory.export if directory is None else directory,
+            requests=self.task.raw(table),
+            answers=named_answers(self.task, answers),
+            name=str(self.directory.manifest().get("name", self.path.name)),
+        )
+
+    def keep_examples(self, table: Table) -> None:
+        """Keep the inputs of a few rows, so that the run can be exported without its data."""
+        first = table.take(range(min(STORED_ROWS, len(table))))
+        if all(role.kind in KEPT_KINDS for role in self._input_roles()):
+            columns = [column for role in self._input_roles() for column in role.columns]
+            frame = first.frame[[column_name(first, column) for column in columns]]
+            lines = frame.to_json(orient="records", lines=True, force_ascii=False)
+            write_text(self.path / EXAMPLES, lines)
+
+    def _kept_examples(self) -> Table:
+        path = self.path / EXAMPLES
+        if not path.is_file():
+            test = self.splits().test
+            return test.take(range(min(STORED_ROWS, len(test))))
+        return next(self.reader.tables(json.loads(line) for line in path.open(encoding="utf-8")))
+
+    def _with_edge_cases(self, table: Table) -> Table:
+        """Add an empty and an over-long row where texts are all that the model takes."""
+        roles = self._input_roles()
+        if any(role.kind != "text" for role in roles):
+            return table
+        columns = {}
+        for role in roles:
+            texts = [str(text) for text in self.task.raw(table)[role.name]]
+            words = " ".join(texts).split() or ["word"]
+            long = " ".join((words * (LONG // len(words) + 1))[:LONG])
+            columns[str(role.columns[0])] = [*texts, "", long]
+        return Table.from_source(pd.DataFrame(columns, dtype=object), Source("examples", "row", ""))
+
+    # -- words --------------------------------------------------------------------------------
+
+    def write_report(self, evaluation: Evaluation) -> None:
+        """Keep an evaluation as ``report.json`` and ``report.txt``."""
+        write_text(self.path / "report.json", evaluation.to_json())
+        write_text(self.path / "report.txt", evaluation.to_text())
+
+    def summary(self) -> str:
+        """Say in a few lines what was reached and where everything is."""
+        report = self.report
+        names = ("data", "rows")
+        rest = {name: value for name, value in report.items() if name not in names}
+        lines = [Evaluation(report["data"], report["rows"], rest).scores_text()]
+        lines.append(f"run     {self.path}\n")
+        lines.append(f"report  {self.path / 'report.txt'}\n")
+        if self.directory.export.is_dir():
+            lines.append(f"export  {self.directory.export}\n")
+        return "".join(lines)
+
+
+def load_run(path: str | os.PathLike[str]) -> Run:
+    """Open a trained run.
+
+    Raises:
+        RunError: the directory is no run, or its training has not finished.
+    """
+    directory = RunDirectory(Path(path))
+    status = directory.manifest().get("status")
+    if not directory.model_file.is_file():
+        raise RunError(
+            f"{path}: the training has not finished (status: {status}). Run 'toolkit fit "
+            f"{directory.recipe_file} --run {path} --resume' to go on."
+        )
+    return Run(directory, load_recipe(directory.recipe_file).options)
+
+
+RunLike = str | os.PathLike[str] | Run
+
+
+def evaluate(run: RunLike, data: str | os.PathLike[str] | pd.DataFrame | None = None) -> Evaluation:
+    """Score a run, given by its directory; see :meth:`Run.evaluate`."""
+    return _opened(run).evaluate(data)
+
+
+def predict(run: RunLike, inputs: Inputs) -> pd.DataFrame:
+    """Answer new inputs by a run, given by its directory; see :meth:`Run.predict`."""
+    return _opened(run).predict(inputs)
+
+
+def export(run: RunLike, directory: str | os.PathLike[str] | None = None) -> Path:
+    """Export a run, given by its directory; see :meth:`Run.export`."""
+    return _opened(run).export(directory)
+
+
+def _opened(run: RunLike) -> Run:
+    return run if isinstance(run, Run) else load_run(run)

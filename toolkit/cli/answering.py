@@ -1,0 +1,62 @@
+"""``evaluate`` and ``predict``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from toolkit.cli.options import example, format_option, run_argument
+from toolkit.cli.quiet import load_tensorflow
+
+
+@click.command(
+    epilog=example(
+        "toolkit evaluate runs/first",
+        "toolkit evaluate runs/first --data new.csv --format json",
+    )
+)
+@run_argument()
+@click.option("--data", type=click.Path(), help="Another file, columns as in the recipe.")
+@format_option()
+def evaluate(run: str, data: str | None, form: str) -> None:
+    """Score a trained model on its test split, or on other data."""
+    load_tensorflow()
+    from toolkit import api
+
+    evaluation = api.evaluate(run, data)
+    click.echo(evaluation.to_json() if form == "json" else evaluation.to_text(), nl=False)
+
+
+@click.command(
+    epilog=example(
+        'toolkit predict runs/first --text "What a lovely day"',
+        "toolkit predict runs/first new.csv --output answers.csv",
+        "toolkit predict runs/first - --output answers.jsonl < lines.txt",
+    )
+)
+@run_argument()
+@click.argument("source", metavar="[INPUT]", required=False, type=click.Path(allow_dash=True))
+@click.option("--text", "texts", multiple=True, help="A text to answer; may be repeated.")
+@click.option("--output", type=click.Path(), help="File: .csv or .jsonl.  [default: csv on stdout]")
+def predict(run: str, source: str | None, texts: tuple[str, ...], output: str | None) -> None:
+    """Answer new inputs with a trained model.
+
+    INPUT is a file with the recipe's input columns, or - for stdin: csv if its first line names
+    these columns, else a text a line. The answer is the column prediction, its certainty score;
+    the columns of the input come first. Rows keep their order.
+    """
+    if (source is None) == (not texts):
+        raise click.UsageError("expected either INPUT or --text.")
+    from toolkit.cli.tables import check_output, write_tables
+
+    check_output(output)
+    load_tensorflow()
+    from toolkit import api
+
+    opened = api.load_run(run)
+    if source == "-":
+        answers = opened.stream(opened.reader.lines(sys.stdin.buffer))
+    else:
+        answers = opened.stream(texts or source or "")
+    write_tables(answers, output)

@@ -1,0 +1,52 @@
+"""Tables written as they come: csv or JSON lines, by the file's name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from toolkit.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = (".csv", ".jsonl")
+
+
+def check_output(output: str | None) -> None:
+    """See, before any work, that the format is known by the file's name.
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if output is not None and Path(output).suffix not in FORMATS:
+        raise ArgumentError(f"--output: Expected a name in .csv or .jsonl. Received: {output!r}.")
+
+
+def write_tables(tables: Iterable[pd.DataFrame], output: str | None) -> None:
+    """Write tables one below the other, to a file or as csv to stdout.
+
+    A file appears under its name only when it is whole.
+    """
+    if output is None:
+        _write(tables, sys.stdout, ".csv")
+        return
+    path = Path(output)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            _write(tables, file, path.suffix)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write(tables: Iterable[pd.DataFrame], file: IO[str], suffix: str) -> None:
+    for number, table in enumerate(tables):
+        if suffix == ".csv":
+            table.to_csv(file, index=False, header=number == 0, lineterminator="\n")
+        else:
+            table.to_json(file, orient="records", lines=True, force_ascii=False)
+        file.flush()
