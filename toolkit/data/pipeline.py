@@ -30,7 +30,7 @@ def read_share(
     """
     planned = plan.batch(step)
     real = planned.rows[planned.rows != FILLER]
-    total = max(float(examples.weights[real].sum()), np.finfo(np.float32).tiny)
+    total = max(float(examples.weights[real].sum()), 1e-30)
     size = -(-len(planned.rows) // num_shares)
     rows = planned.rows[share * size : (share + 1) * size]
     rows = np.concatenate([rows, np.full(size - len(rows), FILLER, dtype=np.int64)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -257,5 +257,5 @@ def count_words(split: Any, texts: NDArray[np.object_]) -> list[tuple[str, int]]
     for words in batches(texts).map(split, num_parallel_calls=2):
         found = pd.Series(words.flat_values.numpy()).value_counts()
         counts = counts.add(found, fill_value=0)
-    pairs: Iterable[tuple[bytes, float]] = counts.items()
-    return [(word.decode("utf-8"), int(count)) for word, count in pairs]
+    words = [str(word, "utf-8") for word in counts.index.to_numpy(dtype=object)]
+    return list(zip(words, counts.to_numpy(np.int64).tolist(), strict=True))

@@ -46,7 +46,7 @@ class NGrams(tf.Module):
     @classmethod
     def fit(
         cls,
-        token_ids: NDArray[np.int32],
+        token_ids: NDArray[Any],
         splits: NDArray[np.int64],
         base: int,
         orders: tuple[int, ...],
@@ -116,7 +116,7 @@ class NGrams(tf.Module):
 
 
 def _keys(
-    token_ids: NDArray[np.int32], splits: NDArray[np.int64], base: int, orders: tuple[int, ...]
+    token_ids: NDArray[Any], splits: NDArray[np.int64], base: int, orders: tuple[int, ...]
 ) -> Iterator[NDArray[np.int64]]:
     row = np.repeat(np.arange(len(splits) - 1), np.diff(splits))
     flat = token_ids.astype(np.int64)

@@ -89,5 +89,5 @@ class Subwords(tf.Module):
 
 
 def _text(text: Any, lowercase: bool) -> str:
-    text = text.decode("utf-8") if isinstance(text, bytes) else str(text)
-    return text.lower() if lowercase else text
+    plain = str(text)
+    return plain.lower() if lowercase else plain

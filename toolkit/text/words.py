@@ -11,6 +11,7 @@ import tensorflow_text as tf_text
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 MARKUP = r"<[a-zA-Z/!][^<>]*>|&[a-z]+;|https?://\S+"
 STANDS_ALONE = rf"[{UNSPACED}]|[^\pL\pM\pN\s'_@#]"
+QUOTE_SIGNS = "[\u2018\u2019`]"
 QUOTES = r"(?:^|\s)'+|'+(?:\s|$)"  # an apostrophe inside a word is part of it
 
 
@@ -34,6 +35,6 @@ def split_words(texts: Any, *, lowercase: bool = True) -> tf.RaggedTensor:
         ``(batch, words)`` ragged strings; an empty text has no words.
     """
     texts = normalise(tf.strings.regex_replace(texts, MARKUP, " "), lowercase=lowercase)
-    texts = tf.strings.regex_replace(texts, "[’‘`]", "'")
+    texts = tf.strings.regex_replace(texts, QUOTE_SIGNS, "'")
     texts = tf.strings.regex_replace(texts, STANDS_ALONE, r" \0 ")
     return tf.strings.split(tf.strings.regex_replace(texts, QUOTES, " ' "))

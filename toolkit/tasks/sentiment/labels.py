@@ -81,6 +81,6 @@ def class_weights(
 def example_weights(encoded: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """What each example counts: its label's weight, or the mean of its labels' weights."""
     if encoded.ndim == 1:
-        return weights[encoded]
+        return np.asarray(weights[encoded])
     given = encoded.sum(1)
     return np.where(given > 0, encoded @ weights / np.maximum(given, 1), 1.0)
