@@ -2,9 +2,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytest
-
 from tests.training.tiny import Tiny, tiny_examples
 from toolkit.recipe import TrainOptions
 from toolkit.training.distribution import distribute
@@ -18,9 +15,14 @@ def fit(path: Path, task: Tiny | None = None, resume: Any = False, **options: An
     options = {"epochs": 3, "batch_size": 8, **options}
     try:
         return train(
-            task, task.build_model, tiny_examples(), tiny_examples(20, seed=1),
-            TrainOptions.model_validate(options), run,
-            distribution=distribute(options.get("devices", "auto")), seed=1,
+            task,
+            task.build_model,
+            tiny_examples(),
+            tiny_examples(20, seed=1),
+            TrainOptions.model_validate(options),
+            run,
+            distribution=distribute(options.get("devices", "auto")),
+            seed=1,
         )
     finally:
         run.close()

@@ -81,9 +81,14 @@ class Distribution:
         return list(context.all_reduce(tf.distribute.ReduceOp.MEAN, values))
 
     def total_inside(self, values: list[Any]) -> list[Any]:
-        """Add up over all replicas, from inside :meth:`run`; the result is the same on each."""
+        """Add up over all replicas, from inside :meth:`run`; the result is the same on each.
+
+        Sparse gradients become dense: their sizes change from step to step, and TensorFlow's
+        collectives remember the first size they meet in a call of several steps.
+        """
         if self.num_replicas == 1:
             return values
+        values = [tf.convert_to_tensor(value) for value in values]
         context = tf.distribute.get_replica_context()
         return list(context.all_reduce(tf.distribute.ReduceOp.SUM, values))
 

@@ -74,7 +74,7 @@ def settle(options: TrainOptions, task: Task[Any], examples: Examples, seed: int
     )
     if by_steps:
         total = int(autos.settle("steps", None, ""))
-        round_steps = max(1, total // MAX_ROUNDS)
+        round_steps = -(-total // MAX_ROUNDS)
     else:
         epochs = autos.settle("epochs", DEFAULT_EPOCHS, "the usual number")
         total, round_steps = int(epochs) * plan.steps_per_epoch, plan.steps_per_epoch

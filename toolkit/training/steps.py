@@ -52,7 +52,7 @@ class TrainingSteps:
             tf.function(self._gradients, jit_compile=True, reduce_retracing=True)
             for _ in range(distribution.local_replicas if xla else 0)
         ]
-        self._run = tf.function(self._steps, reduce_retracing=True)
+        self._run: Any = None
 
     def iterate(self, dataset: tf.data.Dataset) -> Any:
         """Return an iterator for :meth:`run` over single shares in order."""
@@ -73,6 +73,10 @@ class TrainingSteps:
         Returns:
             Each step's loss and the added signals, the same on every worker.
         """
+        if self._run is None:  # traced once, for any number of steps
+            any_length = tf.TensorSpec([None], tf.float32)
+            function = tf.function(self._steps)
+            self._run = function.get_concrete_function(iterator, any_length, any_length)
         losses, agreed = self._run(iterator, tf.constant(learning_rates), tf.constant(signals))
         return losses.numpy(), agreed.numpy()
 
@@ -92,8 +96,12 @@ class TrainingSteps:
     def _agree(self, signals: Any) -> Any:
         if self.distribution.num_workers == 1:
             return signals
-        total = self.distribution.run(lambda s: self.distribution.total_inside([s])[0], signals)
+        total = self.distribution.run(self._add_signals, signals)
         return self.distribution.local(total)[0] / self.distribution.local_replicas
+
+    def _add_signals(self, signals: Any) -> Any:
+        # the copy lies on the replica's device, which the reduction goes by
+        return self.distribution.total_inside([tf.identity(signals)])[0]
 
     def _replica_step(self, share: Any, learning_rate: Any) -> Any:
         loss, gradients = self._sum_micro_batches(*share[:3])
