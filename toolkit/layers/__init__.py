@@ -4,6 +4,7 @@ from toolkit.layers.additive_attention import AdditiveAttention
 from toolkit.layers.alibi import ALiBi
 from toolkit.layers.attention_pooling import AttentionPooling
 from toolkit.layers.bidirectional import Bidirectional
+from toolkit.layers.blocked_attention import BlockedAttention
 from toolkit.layers.causal_convolution import CausalConvolution
 from toolkit.layers.conformer import ConformerBlock
 from toolkit.layers.conformer_convolution import ConformerConvolution
@@ -16,7 +17,9 @@ from toolkit.layers.gated_residual_network import GatedResidualNetwork
 from toolkit.layers.gru import GRU, GRUCell
 from toolkit.layers.layer_normalization import LayerNormalization
 from toolkit.layers.learned_positions import LearnedPositions
+from toolkit.layers.local_attention import LocalAttention
 from toolkit.layers.log_mel_spectrogram import LogMelSpectrogram
+from toolkit.layers.lsh_attention import LSHAttention
 from toolkit.layers.lstm import LSTM, LSTMCell
 from toolkit.layers.masked_pooling import MaskedPooling
 from toolkit.layers.mfcc import MFCC
@@ -50,6 +53,7 @@ __all__ = [
     "AdditiveAttention",
     "AttentionPooling",
     "Bidirectional",
+    "BlockedAttention",
     "CausalConvolution",
     "ConformerBlock",
     "ConformerConvolution",
@@ -60,9 +64,11 @@ __all__ = [
     "FrameDifferences",
     "GRUCell",
     "GatedResidualNetwork",
+    "LSHAttention",
     "LSTMCell",
     "LayerNormalization",
     "LearnedPositions",
+    "LocalAttention",
     "LogMelSpectrogram",
     "MaskedPooling",
     "MultiHeadAttention",

@@ -5,11 +5,19 @@ from typing import Any
 import keras
 
 from toolkit.layers.arguments import check_choice
+from toolkit.layers.blocked_attention import BlockedAttention
 from toolkit.layers.learned_positions import LearnedPositions
+from toolkit.layers.local_attention import LocalAttention
+from toolkit.layers.lsh_attention import LSHAttention
 from toolkit.layers.multi_head_attention import MultiHeadAttention
 from toolkit.layers.sinusoidal_positions import SinusoidalPositions
 
-ATTENTION = {"full": MultiHeadAttention}
+ATTENTION: dict[str, type[MultiHeadAttention]] = {
+    "full": MultiHeadAttention,
+    "blocked": BlockedAttention,
+    "local": LocalAttention,
+    "lsh": LSHAttention,
+}
 EMBEDDED = ("sinusoidal", "learned")
 """Positions added to the sequence, once, before the first layer; the others act in each layer."""
 

@@ -254,6 +254,7 @@ class MultiHeadAttention(keras.layers.Layer):
         query: Tensor,
         key: Tensor,
         value: Tensor,
+        *,
         padding_mask: Tensor | None,
         attention_mask: Tensor | None,
         use_causal_mask: bool,

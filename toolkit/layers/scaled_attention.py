@@ -49,9 +49,14 @@ def scaled_attention(
 def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
     """Softmax over the last axis where the mask is True; zeros where it is nowhere."""
     if mask is None:
-        return ops.softmax(scores)
+        return softmax(scores)
     mask = ops.cast(mask, scores.dtype)
-    return ops.softmax(scores + forbidden(mask)) * ops.max(mask, axis=-1, keepdims=True)
+    return softmax(scores + forbidden(mask)) * ops.max(mask, axis=-1, keepdims=True)
+
+
+def softmax(scores: Tensor, axis: int = -1) -> Tensor:
+    """Softmax; of a single score too, where `ops.softmax` warns."""
+    return ops.ones_like(scores) if scores.shape[axis] == 1 else ops.softmax(scores, axis=axis)
 
 
 def scaled(query: Tensor) -> Tensor:
@@ -74,6 +79,12 @@ def forbidden(mask: Tensor) -> Tensor:
     """0 where the mask is 1, hugely negative where it is 0."""
     minus = FORBIDDEN[keras.backend.standardize_dtype(mask.dtype)]
     return (1 - mask) * ops.cast(minus, mask.dtype)
+
+
+def repeat_heads(x: Tensor, num_heads: int) -> Tensor:
+    """Shared heads (batch, key_value_heads, time, dim), one for each query head."""
+    times = num_heads // x.shape[1]
+    return x if times == 1 else ops.repeat(x, times, axis=1)
 
 
 def join_masks(*masks: Tensor | None) -> Tensor | None:

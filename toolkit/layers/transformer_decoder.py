@@ -6,7 +6,7 @@ import keras
 
 from toolkit.errors import ArgumentError
 from toolkit.layers.arguments import Shape, Tensor, first_given
-from toolkit.layers.multi_head_attention import Cache, MultiHeadAttention
+from toolkit.layers.multi_head_attention import MultiHeadAttention
 from toolkit.layers.transformer_layer import TransformerLayer, TransformerStack
 
 State = dict[str, Any]

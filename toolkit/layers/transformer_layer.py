@@ -60,8 +60,8 @@ class TransformerLayer(keras.layers.Layer):
         return make_attention(
             self.attention,
             **self._attention_options(0),
-            **{"positions": self.positions} if self.positions else {},
-            **self.attention_options or {},
+            **({"positions": self.positions} if self.positions else {}),
+            **(self.attention_options or {}),
         )
 
     def _attention_options(self, number: int) -> dict[str, Any]:
