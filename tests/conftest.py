@@ -1,6 +1,7 @@
 """One TensorFlow set-up for all tests: quiet, and with two logical CPUs to test distribution on."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,3 +25,24 @@ def strategy() -> Any:
     return tf.distribute.MirroredStrategy(
         ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``tiny.csv`` (id, text, label) and the two-line recipe ``tiny.yaml``."""
+    folder = tmp_path_factory.mktemp("tiny")
+    lines = ["id,text,label"]
+    for number in range(80):
+        words, label = (("good nice fine", "yes"), ("bad poor sad", "no"))[number % 2]
+        lines.append(f"{number},{words} day {number},{label}")
+    (folder / "tiny.csv").write_text("\n".join(lines) + "\n")
+    (folder / "tiny.yaml").write_text("task: tests.tiny_task\ndata: tiny.csv\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_data: Path) -> Any:
+    """A finished run of the tiny task, export included; do not write into it."""
+    import toolkit
+
+    return toolkit.fit(tiny_data / "tiny.yaml", run=tiny_data / "run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import shutil
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class ShippedRecipe:
     Attributes:
         name: ``task/file`` without its ending, such as ``sentiment/demo``.
         path: the file.
-        summary: the first line of its head comment.
+        summary: the first sentence of its head comment.
     """
 
     name: str
@@ -76,5 +77,8 @@ def recipes_folder() -> Path:
 
 
 def _summary(path: Path) -> str:
-    first = path.read_text(encoding="utf-8").partition("\n")[0]
-    return first.removeprefix("#").strip() if first.startswith("#") else ""
+    """The first line of the head comment that is not the command."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    texts = (line.strip("# ") for line in head)
+    return next((text for text in texts if text and not text.startswith("toolkit ")), "")

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import ArgumentError
+from toolkit.errors import ArgumentError, DataError
 from toolkit.recipe import Recipe, defaults, json_schema, load_recipe, task_names
 
 if TYPE_CHECKING:
-    from toolkit.data.report import Report
+    from toolkit.data.report import Finding, Report
 
 RecipeLike = str | os.PathLike[str] | Mapping[str, Any] | Recipe
 Overrides = Mapping[str, object] | Sequence[str]
@@ -69,15 +69,27 @@ def check(
 
     Raises:
         RecipeError: the recipe does not validate.
-        DataError: the data cannot be read at all.
     """
     from toolkit.data.checks import check_splits
+    from toolkit.data.report import Report
     from toolkit.data.splits import load_splits
 
     opened = open_recipe(recipe, overrides, sections)
     options: Any = opened.options
-    splits = load_splits(options.data, options.roles(), opened.base_directory)
+    try:
+        splits = load_splits(options.data, options.roles(), opened.base_directory)
+    except DataError as error:  # too bad to look further
+        return Report(_findings(error))
     return check_splits(splits, options.roles(), written_batch_size(options))
+
+
+def _findings(error: DataError) -> list[Finding]:
+    """What an error says, a finding each: it is one line, or a heading and a line for each."""
+    from toolkit.data.report import Finding
+
+    heading, *lines = str(error).splitlines()
+    split = [line.strip().partition(": ") for line in lines or [heading]]
+    return [Finding("error", where, what) for where, _, what in split]
 
 
 def show(

@@ -7,7 +7,7 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ class Run:
     def history(self) -> list[dict[str, Any]]:
         """One record per validation, oldest first."""
         path = self.directory.metrics_file
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
     @property
     def report(self) -> dict[str, Any]:
@@ -153,8 +153,8 @@ class Run:
         if any(isinstance(each, str) and "<DataFrame " in each for each in sources):
             raise RunError(f"{self.path}: trained on a DataFrame, which is not kept. Give data.")
         splits = load_splits(data, self.options.roles(), self.path)
-        known: Mapping[str, str] = self.directory.manifest().get("data", {}).get("sha256", {})
-        changed = [name for name, digest in splits.sha256.items() if known.get(name) != digest]
+        known = set(self.directory.manifest().get("data", {}).get("sha256", {}).values())
+        changed = [name for name, digest in splits.sha256.items() if digest not in known]
         if known and changed:
             warnings.warn(f"changed since training: {', '.join(changed)}.", stacklevel=2)
         return splits
@@ -238,7 +238,8 @@ class Run:
         if not path.is_file():
             test = self.splits().test
             return test.take(range(min(STORED_ROWS, len(test))))
-        return next(self.reader.tables(json.loads(line) for line in path.open(encoding="utf-8")))
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return next(self.reader.tables([json.loads(line) for line in lines if line]))
 
     def _with_edge_cases(self, table: Table) -> Table:
         """Add an empty and an over-long row where texts are all that the model takes."""

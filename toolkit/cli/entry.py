@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -78,6 +79,7 @@ for _command in (
 
 def main() -> NoReturn:
     """Run the command of ``sys.argv`` and end the process with its exit code."""
+    _show_own_warnings()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -113,6 +115,15 @@ def run(arguments: Sequence[str]) -> int:
     except Exception:
         traceback.print_exc()
         return 1
+
+
+def _show_own_warnings() -> None:
+    """Tell the toolkit's warnings in one line each, and those of its libraries not at all."""
+    if sys.warnoptions:
+        return  # python -W: the user wants something else
+    warnings.simplefilter("ignore")
+    warnings.filterwarnings("always", category=UserWarning, module="toolkit")
+    warnings.showwarning = lambda message, *_: click.echo(f"warning: {message}", err=True)
 
 
 def _tell(message: str, code: int) -> int:

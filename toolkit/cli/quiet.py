@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import tempfile
@@ -19,6 +20,7 @@ def load_tensorflow() -> None:
         importlib.import_module(_TENSORFLOW)
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    logging.getLogger(_TENSORFLOW).setLevel(logging.ERROR)
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as notes:

@@ -30,8 +30,12 @@ def check(recipe: str, settings: tuple[str, ...], form: str) -> int:
     from toolkit import api
 
     report = api.check(recipe, overrides=settings)
-    click.echo(report.to_json() if form == "json" else report.to_text())
-    return 2 if report.errors else 0
+    if form == "json":
+        click.echo(report.to_json())
+        return 2 if report.errors else 0
+    report.raise_errors()
+    click.echo(report.to_text())
+    return 0
 
 
 @click.command(

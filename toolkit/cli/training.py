@@ -56,13 +56,20 @@ def fit(recipe: str, settings: tuple[str, ...], run: str | None, resume: str | N
     epilog=example("toolkit launch --workers 2 my.yaml --run runs/two --set train.epochs=3"),
 )
 @click.option("--workers", type=click.IntRange(min=1), required=True, help="Processes.")
+@click.option(
+    "--restarts",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="How often to go on from the last checkpoint when a process dies; needs --run.",
+)
 @recipe_argument()
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def launch(workers: int, recipe: str, arguments: tuple[str, ...]) -> int:
+def launch(workers: int, restarts: int, recipe: str, arguments: tuple[str, ...]) -> int:
     """Fit one model in several local processes.
 
     What follows RECIPE is passed on to `toolkit fit`.
     """
     from toolkit import api
 
-    return api.launch(workers, recipe, arguments)
+    return api.launch(workers, recipe, arguments, restarts=restarts)
