@@ -130,7 +130,7 @@ def test_text_given_as_numbers_and_dates() -> None:
     with pytest.raises(DataError) as caught:
         numbers(table, "value")
     assert str(caught.value) == (
-        "DataFrame, row 3: column 'value' holds text. Expected a number. Received: 1 such row."
+        "DataFrame, row 3: column 'value' holds no number. Expected a number. Received: 1 such row."
     )
     with pytest.raises(DataError) as caught:
         times(table, "day")
@@ -164,7 +164,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 def test_several_columns_of_labels() -> None:
     table = from_frame(pd.DataFrame({"text": ["a", "b"], "joy": [1, 0], "fear": [1, 0]}))
     assert label_sets(table, ["joy", "fear"], None) == [("joy", "fear"), ()]
-    with pytest.raises(DataError, match=r"^DataFrame, row 0: column 'text' holds text\. "):
+    with pytest.raises(DataError, match=r"^DataFrame, row 0: column 'text' holds no number\. "):
         label_sets(table, ["joy", "text"], None)
     wrong = {"text": ["a", "b", "c"], "joy": [1, 0, 1], "fear": [1, 2, 0]}
     assert errors([TEXT, Role("labels", ("joy", "fear"), "labels")], train=wrong)[0] == (
@@ -213,3 +213,19 @@ def test_many_errors_are_counted() -> None:
     assert lines[0] == "The data has 12 errors:"
     assert lines[-1] == "  and 2 more."
     assert len(lines) == 12
+
+
+def test_typed_columns_of_a_data_frame() -> None:
+    days = pd.to_datetime(["2020-01-01", "2020-01-02"])
+    frame = pd.DataFrame({"zone": days.tz_localize("Europe/Berlin"), "date": days.date})
+    frame["mixed"] = pd.Series([1, "x"], dtype=object)
+    table = from_frame(frame.assign(code=pd.Categorical(["a", None])))
+    assert texts(table, "code") == ["a", ""]
+    assert texts(table, "date") == ["2020-01-01", "2020-01-02"]
+    assert str(times(table, "date")[1]).startswith("2020-01-02T00:00")
+    assert str(times(table, "zone")[0]).startswith("2019-12-31T23:00")
+    for column in ("zone", "mixed"):
+        with pytest.raises(DataError, match="holds no number"):
+            numbers(table, column)
+    with pytest.raises(DataError, match="holds no date"):
+        times(table, "mixed")

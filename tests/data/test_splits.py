@@ -247,3 +247,13 @@ def test_a_file_without_a_header_is_recognised(tmp_path: Path) -> None:
         "a.tsv: no column 'text' for data.text. The first line looks like a row: 'header: none' "
         f"numbers the columns. Expected one of: {'word ' * 8}..., 1. Received: 'text'."
     )
+
+
+def test_another_delimiter_is_recognised(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text;label\nx;1\n")
+    with pytest.raises(DataError) as caught:
+        load_splits(DataOptions(train="a.csv"), ROLES[:1], tmp_path)
+    assert str(caught.value) == (
+        "a.csv: no column 'text' for data.text. Are the columns separated by ';'? 'delimiter' "
+        "says so. Expected one of: text;label. Received: 'text'."
+    )

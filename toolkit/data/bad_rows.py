@@ -101,7 +101,7 @@ def _of_flag(table: Table, column: Column) -> list[BadRows]:
 def _of_number(table: Table, column: Column, required: bool) -> list[BadRows]:
     name = column_name(table, column)
     values, bad = parse_numbers(table.frame[name])
-    found = [BadRows(bad, f"column {name!r} holds text", "a number")]
+    found = [BadRows(bad, f"column {name!r} holds no number", "a number")]
     if required:
         missing = np.isnan(values) & ~bad
         found.append(BadRows(missing, f"column {name!r} is empty", "a number in every row"))

@@ -49,7 +49,10 @@ def column_name(table: Table, column: Column, role: str = "column") -> str:
 
 
 def _header_hint(names: Sequence[str]) -> str:
-    """Names that no one gives a column: the first line is probably a row."""
+    """Names that no one gives a column: another delimiter, or the first line is a row."""
+    separator = next((one for one in ";\t|" if one in names[0]), None)
+    if len(names) == 1 and separator is not None:
+        return f" Are the columns separated by {separator!r}? 'delimiter' says so."
     rowlike = [name for name in names if len(name) > LONGEST_NAME or name.lstrip("-").isdigit()]
     if not rowlike or names == [str(number) for number in range(len(names))]:
         return ""
@@ -84,13 +87,15 @@ def numbers(table: Table, column: Column) -> NDArray[np.float64]:
     name = column_name(table, column)
     values, bad = parse_numbers(table.frame[name])
     if bad.any():
-        what = f"column {name!r} holds text"
+        what = f"column {name!r} holds no number"
         raise_all([row_finding("error", table, np.flatnonzero(bad), what, "a number")])
     return values
 
 
 def parse_numbers(values: "pd.Series[Any]") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Numbers, NaN where missing, and a mask of the rows that hold something else."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return np.full(len(values), np.nan), values.notna().to_numpy()
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy(np.float64, na_value=np.nan), np.zeros(len(values), bool)
     parsed = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
@@ -122,6 +127,8 @@ def parse_times(values: "pd.Series[Any]") -> tuple[NDArray[Any], NDArray[np.bool
     if pd.api.types.is_numeric_dtype(values):
         plain = values.to_numpy(np.float64, na_value=np.nan)
         return plain, np.isnan(plain)
+    if values.dtype == object:  # Python's dates, or a mixture
+        values = values.map(str, na_action="ignore")
     parsed = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True)
     return parsed.dt.tz_localize(None).to_numpy("datetime64[ns]"), parsed.isna().to_numpy()
 

@@ -99,7 +99,7 @@ def read_parquet(path: Path, name: str) -> Iterator[Chunk]:
                     start += len(batch)
         except pa.ArrowInvalid as error:
             raise DataError(
-                f"{name}: not a Parquet file, or a damaged one. Received: {error}."
+                f"{name}: not a Parquet file, or a damaged one. Received: {str(error).rstrip('.')}."
             ) from error
 
 
