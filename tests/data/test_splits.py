@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from toolkit.data import splits as splits_module
 from toolkit.data.roles import Role
+from toolkit.data.sources import from_frame
 from toolkit.data.splits import Splits, load_splits
+from toolkit.data.table import Table
 from toolkit.errors import DataError
 from toolkit.recipe import DataOptions
 
@@ -257,3 +260,16 @@ def test_another_delimiter_is_recognised(tmp_path: Path) -> None:
         "a.csv: no column 'text' for data.text. Are the columns separated by ';'? 'delimiter' "
         "says so. Expected one of: text;label. Received: 'text'."
     )
+
+
+def test_a_named_data_set_whose_test_hides_its_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(uri: str, opening: Any, split: str) -> Table:
+        rows = frame(100, start={"train": 0, "validation": 100, "test": 200}[split])
+        return from_frame(rows.assign(label=None) if split == "test" else rows)
+
+    monkeypatch.setattr(splits_module, "tfds_splits", lambda *_: ["test", "train", "validation"])
+    monkeypatch.setattr(splits_module, "open_table", opened)
+    splits = load(train="tfds:glue/sst2")
+    assert sizes(splits) == [90, 100, 10]
+    assert decision(splits, "validation")[0] == "the data set's own split"
+    assert decision(splits, "test")[1] == "neither data.test nor data.split gives it"
