@@ -175,9 +175,9 @@ def _flush(path: Path) -> None:
 
 
 def _plain(array: NDArray[Any]) -> NDArray[Any]:
-    """Types that NumPy does not know itself, such as bfloat16, are stored as bytes."""
-    known = array.dtype.kind in "biufcSU"
-    return np.ascontiguousarray(array) if known else np.ascontiguousarray(array).view(np.uint8)
+    """Types that NumPy does not know itself, such as bfloat16, are stored as integers as wide."""
+    array = np.asarray(array, order="C")  # unlike ascontiguousarray, leaves a scalar a scalar
+    return array if array.dtype.kind in "biufcSU" else array.view(f"u{array.dtype.itemsize}")
 
 
 def _typed(arrays: dict[str, NDArray[Any]], dtypes: dict[str, str]) -> dict[str, NDArray[Any]]:

@@ -24,10 +24,12 @@ from toolkit.training.schedules import make_course, rates
 from toolkit.training.settings import Settings
 from toolkit.training.signals import StopRequest
 from toolkit.training.state import TrainingState, answering_weights, mean_weights, set_weights
+from toolkit.training.trials import choose_xla, find_learning_rate
 from toolkit.training.validation import Validator, pick
 from toolkit.training.watch import make_watches
 
 FIRST_LOSS_SCALE = 2.0**15
+TRIAL_STEP = 20  # when the time of a step is known, and with it whether XLA could pay
 
 
 class Session:
@@ -123,13 +125,32 @@ class Session:
         self.engine.micro_batches = max(
             1 if wanted == "auto" else wanted, settled.get("micro_batches", 1)
         )
-        self.engine.xla = self.options.compile == "xla"
+        if "learning_rate" not in settled:
+            settled["learning_rate"] = self._learning_rate()
+        if self.options.compile != "auto":
+            settled["xla"] = self.options.compile == "xla"
+        self.engine.reset(xla=settled.get("xla", False))
+
+    def _learning_rate(self) -> float:
         if self.settings.learning_rate is not None:
-            settled["learning_rate"] = self.settings.learning_rate
+            return self.settings.learning_rate
+        decision = find_learning_rate(self.engine)
+        self._decide("learning_rate", decision)
+        return float(decision.value)
+
+    def _settle_xla(self) -> None:
+        """Choose between XLA and not, once the time of a step is known."""
+        steps = self.settings.total_steps - self.state.step
+        decision = choose_xla(self.engine, steps, self.pace.seconds_per_step)
+        self._decide("compile", Decision("xla" if decision.value else "none", decision.reason))
+        self.state.settled["xla"] = decision.value
+        self.engine.xla = decision.value
 
     def _loop(self, stop: StopRequest) -> None:
         self._round_began = (self.state.step, time.monotonic())
         while not self._done():
+            if "xla" not in self.state.settled and self.state.step >= TRIAL_STEP:
+                self._settle_xla()
             began = time.monotonic()
             taken = self._call(stop)
             self._check_numbers(taken)
@@ -164,8 +185,9 @@ class Session:
             self.settings.total_steps - step,
             self.settings.round_steps - step % self.settings.round_steps,
             self.saver.room(step),
+            TRIAL_STEP - step,
         ]
-        return min(room for room in rooms if room is not None)
+        return min(room for room in rooms if room is not None and room > 0)
 
     def _between(self, overdue: bool) -> None:
         step = self.state.step
@@ -280,9 +302,8 @@ class Session:
 
     def _note_smaller(self, count: int) -> None:
         self.state.settled["micro_batches"] = count
-        decision = Decision(count, f"memory ran out at step {self.rule.steps}")
-        self.settings.decisions["train.accumulation"] = decision
-        self.run.note(decisions=_plain({"train.accumulation": decision}))
+        reason = f"memory ran out at step {self.rule.steps}"
+        self._decide("accumulation", Decision(count, reason))
         self.progress.say(f"Out of memory: going on with {count} micro-batches per step.")
 
     def _choose(self) -> None:
@@ -305,17 +326,17 @@ class Session:
         score = pick(scores, best.name) if scores else None
         if score is not None and not best.improves(score):
             reason = f"{best.name} of the average is {score:.4g}, of the best step {best.best:.4g}"
-            self._decide("average_checkpoints", 1, reason)
+            self._decide("average_checkpoints", Decision(1, reason))
             return weights
         self.chosen_step, self.chosen_score = last[-1], score
         reason = f"the mean of steps {', '.join(map(str, last))}"
         if score is not None:
             reason += f": {best.name} {score:.4g}, before {best.best}"
-        self._decide("average_checkpoints", len(last), reason)
+        self._decide("average_checkpoints", Decision(len(last), reason))
         return mean
 
-    def _decide(self, name: str, value: Any, reason: str) -> None:
-        self.settings.decisions[f"train.{name}"] = decision = Decision(value, reason)
+    def _decide(self, name: str, decision: Decision) -> None:
+        self.settings.decisions[f"train.{name}"] = decision
         self.run.note(decisions=_plain({f"train.{name}": decision}))
 
 

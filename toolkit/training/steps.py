@@ -49,7 +49,7 @@ class TrainingSteps:
         self.micro_batches = micro_batches
         # One function per local replica: each captures its own copies of the variables.
         self._compiled = [
-            tf.function(self._gradients, jit_compile=True, reduce_retracing=True)
+            tf.function(self.gradients, jit_compile=True, reduce_retracing=True)
             for _ in range(distribution.local_replicas if xla else 0)
         ]
         self._run: Any = None
@@ -152,12 +152,13 @@ class TrainingSteps:
 
     def _gradient_function(self) -> Callable[..., tuple[Any, list[Any]]]:
         if not self._compiled:
-            return self._gradients
+            return self.gradients
         compiled: Callable[..., tuple[Any, list[Any]]]
         compiled = self._compiled[self.distribution.replica_index()]
         return compiled
 
-    def _gradients(self, inputs: Any, targets: Any, weights: Any) -> tuple[Any, list[Any]]:
+    def gradients(self, inputs: Any, targets: Any, weights: Any) -> tuple[Any, list[Any]]:
+        """Return a share's loss and the gradients of the weights, times the loss scale."""
         variables = [weight.value for weight in self.rule.weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
