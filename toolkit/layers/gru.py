@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from toolkit.layers.arguments import Tensor
-from toolkit.layers.recurrence import RecurrentCell, States
+from toolkit.layers.recurrence import LoopWeights, RecurrentCell, States
 from toolkit.layers.recurrent import Recurrent
 
 
@@ -62,9 +62,13 @@ class GRUCell(RecurrentCell):
         """The inputs' part of the gates."""
         return ops.matmul(inputs, self.kernel) + self.bias[0]
 
-    def recurrent_bias(self) -> Tensor:
-        """The bias d, which the reset gate acts on."""
-        return self.bias[1]
+    def recur(self, hidden: Tensor) -> Tensor:
+        """The previous hidden state's part of the gates, with the bias d."""
+        return ops.matmul(hidden, self.recurrent_kernel) + self.bias[1]
+
+    def loop_weights(self) -> LoopWeights:
+        """The weights as they are."""
+        return LoopWeights(self.kernel, self.recurrent_kernel, self.bias[0], self.bias[1])
 
     def activate(
         self, projected: Tensor, recurred: Tensor, states: States

@@ -1,13 +1,13 @@
 """What every recurrent cell shares: one step, and the run over a whole sequence.
 
 A cell's step is split where speed asks for it. `project` meets the inputs and is done for all
-steps in one product; `recur` is the one product that has to wait for the previous step; `activate`
-is the cell's equations on the two. A cell that knows the gradient of `activate` too (`deltas`) runs
+steps in one product; `recur` is the one product that has to wait for the previous step; `step` is
+the cell's equations on the two. A cell that knows its own gradient (`activate` and `deltas`) runs
 in the fused loop of `tensorflow_recurrence`; any other cell runs through `keras.ops.scan`.
 """
 
 import inspect
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -16,6 +16,15 @@ from toolkit.layers.arguments import Shape, Tensor, check_positive, check_rank, 
 from toolkit.layers.cudnn_recurrence import cudnn_available, run_cudnn
 
 States = tuple[Tensor, ...]
+
+
+class LoopWeights(NamedTuple):
+    """A cell's weights for the fused loop; a bias stands beside its product or is None."""
+
+    kernel: Tensor
+    recurrent_kernel: Tensor
+    bias: Tensor | None
+    recurrent_bias: Tensor | None
 
 
 class RecurrentCell(keras.layers.Layer):
@@ -64,20 +73,22 @@ class RecurrentCell(keras.layers.Layer):
         """The inputs' part of the gates, for one step or for all: (..., num_gates * units)."""
         return ops.add(ops.matmul(inputs, self.kernel), self.bias)
 
-    def recurrent_bias(self) -> Tensor | None:
-        """Bias of the previous hidden state's part, where the cell keeps it apart."""
-        return None
-
     def recur(self, hidden: Tensor) -> Tensor:
         """The previous hidden state's part of the gates."""
-        product = ops.matmul(hidden, self.recurrent_kernel)
-        bias = self.recurrent_bias()
-        return product if bias is None else ops.add(product, bias)
+        return ops.matmul(hidden, self.recurrent_kernel)
+
+    def step(self, projected: Tensor, recurred: Tensor, states: States) -> States:
+        """The cell's equations: the new states, the hidden one first."""
+        return self.activate(projected, recurred, states)[0]
+
+    def loop_weights(self) -> LoopWeights:
+        """The weights as `activate` wants them."""
+        return LoopWeights(self.kernel, self.recurrent_kernel, None, self.bias)
 
     def activate(
         self, projected: Tensor, recurred: Tensor, states: States
     ) -> tuple[States, Tensor]:
-        """The cell's equations: the new states, and what `deltas` needs to know of the step."""
+        """`step` in the fused loop, and what `deltas` needs to know of it."""
         raise NotImplementedError
 
     def deltas(
@@ -85,7 +96,8 @@ class RecurrentCell(keras.layers.Layer):
     ) -> tuple[Tensor, Tensor, States]:
         """The gradient of `activate` by `projected`, by `recurred` and by `states`.
 
-        The last leaves out what flows through `recurred`; None stands for zeros.
+        The last leaves out what flows through `recurred`; None stands for zeros. Where `num_saved`
+        is `num_gates` the first two are equal.
         """
         raise NotImplementedError
 
@@ -100,7 +112,7 @@ class RecurrentCell(keras.layers.Layer):
     def call(self, inputs: Tensor, states: States, training: bool = False) -> tuple[Tensor, States]:
         """One step: (batch, features) and the states to (batch, units) and the new states."""
         hidden = drop(states[0], self.noise(states[0], training))
-        states, _ = self.activate(self.project(inputs), self.recur(hidden), tuple(states))
+        states = self.step(self.project(inputs), self.recur(hidden), tuple(states))
         return states[0], states
 
     def noise(self, hidden: Tensor, training: bool) -> Tensor | None:
@@ -179,15 +191,15 @@ def run_loop(
 ) -> tuple[Tensor, States]:
     """`run` without cuDNN."""
     # Time first: each step is one block of memory. The inputs are the smaller side to transpose.
-    projected = cell.project(ops.transpose(inputs, (1, 0, 2)))
+    inputs = ops.transpose(inputs, (1, 0, 2))
     keep = None if mask is None else ops.expand_dims(ops.transpose(mask), -1)
     if cell.has_deltas() and keras.backend.backend() == "tensorflow":
         from toolkit.layers.tensorflow_recurrence import fused_loop
 
-        hidden, states = fused_loop(cell, projected, states, keep, reverse)
+        hidden, states = fused_loop(cell, inputs, states, keep, reverse)
     else:
         noise = cell.noise(states[0], training)
-        hidden, states = scan(cell, projected, states, keep, reverse, noise)
+        hidden, states = scan(cell, cell.project(inputs), states, keep, reverse, noise)
     return ops.transpose(hidden, (1, 0, 2)), states
 
 
@@ -208,9 +220,9 @@ def scan(
     def step(states: States, row: Tensor) -> tuple[States, States]:
         recurred = cell.recur(drop(states[0], noise))
         if keep is None:
-            after, _ = cell.activate(row, recurred, states)
+            after = cell.step(row, recurred, states)
         else:
-            after, _ = cell.activate(row[:, :-1], recurred, states)
+            after = cell.step(row[:, :-1], recurred, states)
             after = choose(row[:, -1:] > 0, after, states)
         return after, after
 
