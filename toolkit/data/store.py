@@ -69,4 +69,4 @@ class StoredExamples(Examples):
 
 def _lengths(feature: Ragged | NDArray[np.generic]) -> NDArray[np.int64]:
     assert isinstance(feature, Ragged), "a padded axis needs a ragged feature"
-    return feature.lengths
+    return np.maximum(feature.lengths, 1)  # layers need a step, if only of padding

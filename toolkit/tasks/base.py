@@ -185,8 +185,12 @@ class Task(ABC, Generic[OptionsT]):
 
 
 def dense(value: Any) -> Any:
-    """Pad a ragged tensor with zeros to its longest row; leave a tensor as it is."""
-    return value.to_tensor() if isinstance(value, tf.RaggedTensor) else value
+    """Pad a ragged tensor with zeros to its longest row, at least one step; leave others be."""
+    if not isinstance(value, tf.RaggedTensor):
+        return value
+    padded = value.to_tensor()
+    missing = tf.maximum(0, 1 - tf.shape(padded)[1])
+    return tf.pad(padded, [[0, 0], [0, missing]] + [[0, 0]] * (padded.shape.rank - 2))
 
 
 def as_arrays(parts: list[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:

@@ -30,7 +30,7 @@ class EncoderOptions:
     """How texts become ids.
 
     Attributes:
-        tokens: ``word`` or ``subword``: what ``token_ids`` are.
+        tokens: ``word`` or ``subword``: what ``token_ids`` are; ``none``: n-grams alone.
         vocabulary_size: ids of the tokens, the special ones included.
         min_count: a rarer word is unknown.
         lowercase: whether case is dropped.
@@ -43,7 +43,7 @@ class EncoderOptions:
         ngram_min_count: an n-gram seen less often is not known.
     """
 
-    tokens: Literal["word", "subword"] = "word"
+    tokens: Literal["word", "subword", "none"] = "word"
     vocabulary_size: int = 20_000
     min_count: int = 1
     lowercase: bool = True
@@ -102,19 +102,15 @@ class TextEncoder(tf.Module):
         assert self.words is not None
         return min(len(self.words), self.options.vocabulary_size)
 
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the features, ``token_ids`` first."""
-        ngrams = {"word_ngrams": self.word_ngrams, "character_ngrams": self.character_ngrams}
-        return ("token_ids", *(name for name, fitted in ngrams.items() if fitted is not None))
-
     def __call__(self, texts: Any) -> dict[str, tf.RaggedTensor]:
         """Encode ``(batch,)`` strings."""
         words = self._split(texts)
         assert self.words is not None
         word_ids = self.words(words)
-        tokens = word_ids if self.subwords is None else self.subwords(texts)
-        features = {"token_ids": self._truncate(self._known(tokens))}
+        features = {}
+        if self.options.tokens != "none":
+            tokens = word_ids if self.subwords is None else self.subwords(texts)
+            features["token_ids"] = self._truncate(self._known(tokens))
         if self.word_ngrams is not None:
             features["word_ngrams"] = self.word_ngrams(word_ids)
         if self.character_ngrams is not None:

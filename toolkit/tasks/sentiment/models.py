@@ -44,8 +44,21 @@ def word_orders(model: Any) -> tuple[int, ...]:
 
 def bags(model: Any) -> list[options.Bag]:
     """The bags of n-grams in a model section."""
-    members = model.members if isinstance(model, options.Ensemble) else (model,)
-    return [member for member in members if isinstance(member, options.Bag)]
+    return [part for part in parts(model) if isinstance(part, options.Bag)]
+
+
+def reads_tokens(model: Any) -> bool:
+    """Whether a part of the model reads the tokens in their order."""
+    return any(not isinstance(part, options.Bag) for part in parts(model))
+
+
+def parts(model: Any) -> tuple[Any, ...]:
+    """The models that answer side by side: an ensemble's members, or a network and its bag."""
+    if isinstance(model, options.Ensemble):
+        return model.members
+    if isinstance(model, options.Network) and model.bag:
+        return (options.Bag(), model)
+    return (model,)
 
 
 def build(
@@ -54,31 +67,34 @@ def build(
     """Build the model that a section names.
 
     Args:
-        model: the section, or a member of an ensemble.
+        model: the section.
         num_classes: logits of a text.
         vocabulary_size: of ``token_ids``.
         ngrams: how many n-grams of each kind there are.
         seed: of the weights and dropouts.
     """
-    if isinstance(model, options.Ensemble):
-        members = [
-            build(member, num_classes, vocabulary_size, ngrams, seed + 1000 * i)
-            for i, member in enumerate(model.members)
-        ]
-        for i, member in enumerate(members):
-            member.name = f"{member.name}_{i}"
-        return classifier.ensemble(members)
-    if isinstance(model, options.Bag):
-        return classifier.bag(num_classes, ngrams, model.dropout, seed, "bag")
+    members = [
+        build_part(part, num_classes, vocabulary_size, ngrams, seed + 1000 * i, f"{part.type}_{i}")
+        for i, part in enumerate(parts(model))
+    ]
+    return members[0] if len(members) == 1 else classifier.ensemble(members)
+
+
+def build_part(
+    part: Any, num_classes: int, vocabulary_size: int, ngrams: dict[str, int], seed: int, name: str
+) -> keras.Model:
+    """Build a bag or a network."""
+    if isinstance(part, options.Bag):
+        return classifier.bag(num_classes, ngrams, part.dropout, seed, name)
     return classifier.network(
-        encoder(model, seed),
+        encoder(part, seed),
         num_classes=num_classes,
         vocabulary_size=vocabulary_size,
-        embedding_dim=model.embedding_dim,
-        dropout=model.dropout,
-        token_dropout=model.token_dropout,
+        embedding_dim=part.embedding_dim,
+        dropout=part.dropout,
+        token_dropout=part.token_dropout,
         seed=seed,
-        name=model.type,
+        name=name,
     )
 
 
@@ -93,9 +109,8 @@ def encoder(model: options.Network, seed: int) -> classifier.Encoder:
     if isinstance(model, options.Hybrid):
         return classifier.hybrid_encoder(model.num_layers, model.num_heads, model.dropout / 2, seed)
     assert isinstance(model, options.RNN | options.LSTM | options.GRU)
-    cell = "simple_rnn" if isinstance(model, options.RNN) else model.type
     return classifier.recurrent_encoder(
-        cell,
+        model.type,
         model.units,
         model.num_layers,
         model.bidirectional,

@@ -96,6 +96,12 @@ class Network(Section):
     embedding_dim: Count = Field(128, description="Width of the word vectors.")
     dropout: Rate = Field(0.5, description="Of word vectors and of what the label is read from.")
     token_dropout: Rate = Field(0.1, description="Share of the words withheld in training.")
+    bag: bool = Field(
+        True,
+        description="Answer together with a bag of n-grams, which on its own knows little of order "
+        "but much of words; false: the network alone. Members of an ensemble have no bag of "
+        "their own.",
+    )
 
 
 class CNN(Network):

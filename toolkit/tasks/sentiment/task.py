@@ -13,6 +13,7 @@ import pandas as pd
 import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from toolkit.data.columns import texts
 from toolkit.data.examples import Examples
@@ -104,7 +105,7 @@ class Sentiment(Task[options.Options]):
         word_orders = models.word_orders(self.model_options)
         many = median_length > models.SHORT
         return EncoderOptions(
-            tokens=data.vocabulary.type,
+            tokens=data.vocabulary.type if models.reads_tokens(self.model_options) else "none",
             vocabulary_size=size,
             min_count=data.vocabulary.min_count,
             lowercase=data.vocabulary.lowercase,
@@ -132,8 +133,7 @@ class Sentiment(Task[options.Options]):
         try:
             content = json.loads(path.read_text())
             self.labels, self.weights = content["labels"], np.array(content["weights"])
-            fields = {**self.options.model_dump(mode="python"), "model": content["model"]}
-            self.model_options = type(self.options).model_validate(fields).model
+            self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path}: cannot be read. Received: {error}.") from error
         preset = isinstance(self.model_options, options.Preset)
