@@ -136,6 +136,7 @@ class Residual(keras.layers.Layer):
         )  # fmt: skip
         own = {name: getattr(self, name) for name in names}
         layer = keras.saving.serialize_keras_object(self.layer)
+        layer.pop("build_config", None)  # the wrapper builds it
         return {**super().get_config(), "layer": layer, **own}
 
     @classmethod
