@@ -35,7 +35,7 @@ def told(capsys: Output, *arguments: str) -> tuple[int, str, str]:
 def test_commands_stand_in_the_order_of_work() -> None:
     assert list(commands.commands) == [
         "fit", "launch", "evaluate", "predict", "export", "verify",
-        "check", "show", "schema", "list", "copy",
+        "check", "show", "schema", "list", "copy", "cache",
     ]  # fmt: skip
 
 
@@ -281,6 +281,19 @@ def test_copy(folder: Path, capsys: Output) -> None:
     assert code == 2
     assert "Did you mean 'sentiment/demo'?" in err
     assert not (folder / "new").exists()
+
+
+def test_cache(folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLKIT_CACHE", str(folder))
+    (folder / "abc").mkdir()
+    (folder / "abc" / "shard").write_bytes(b"x" * 2**20)
+    code, out, _ = told(capsys, "cache")
+    assert code == 0
+    assert out.startswith("abc       1.0 MiB  ")
+    assert out.endswith("1 entries, 1.0 MiB.\n")
+    assert json.loads(told(capsys, "cache", "--format", "json")[1])["entries"][0]["size"] == 2**20
+    assert told(capsys, "cache", "--clear")[1].endswith("1 entries removed, 1.0 MiB.\n")
+    assert told(capsys, "cache") == (0, "0 entries, 0.0 MiB.\n", "")
 
 
 # -- runs -----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.api import (
         Run,
+        cache,
         check,
         copy_recipe,
         evaluate,
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Run",
+    "cache",
     "check",
     "copy_recipe",
     "evaluate",

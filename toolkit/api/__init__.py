@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from toolkit.api.caching import cache
     from toolkit.api.evaluation import Evaluation
     from toolkit.api.fitting import Prepared, fit, prepare
     from toolkit.api.launching import launch
@@ -16,6 +17,7 @@ __all__ = [
     "Evaluation",
     "Prepared",
     "Run",
+    "cache",
     "check",
     "copy_recipe",
     "evaluate",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "toolkit.api.caching": ("cache",),
     "toolkit.api.evaluation": ("Evaluation",),
     "toolkit.api.fitting": ("Prepared", "fit", "prepare"),
     "toolkit.api.launching": ("launch",),

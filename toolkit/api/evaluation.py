@@ -113,7 +113,10 @@ def _interval(interval: Sequence[float] | None) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    """A score to four places, a count without any."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if value.is_integer() and abs(value) > 1 else f"{value:.4f}"
 
 
 def _short(value: Any) -> str:

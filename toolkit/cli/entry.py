@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from toolkit import __version__
-from toolkit.cli import answering, recipes, serving, training
+from toolkit.cli import answering, caching, recipes, serving, training
 from toolkit.cli.options import example
 from toolkit.errors import ToolkitError
 
@@ -73,6 +73,7 @@ for _command in (
     recipes.schema,
     recipes.list_,
     recipes.copy,
+    caching.cache,
 ):
     commands.add_command(_command)
 
