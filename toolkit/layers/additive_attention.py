@@ -96,7 +96,6 @@ class AdditiveAttention(keras.layers.Layer):
             keys if values is None else values,
             first_given(padding_mask, keys_mask),
             return_attention_scores,
-            training,
         )
 
     def project_keys(self, keys: Tensor) -> Tensor:
@@ -110,7 +109,6 @@ class AdditiveAttention(keras.layers.Layer):
         values: Tensor,
         padding_mask: Tensor | None = None,
         return_attention_scores: bool = False,
-        training: bool | None = None,
     ) -> Any:
         """As the call, with keys from `project_keys`; the layer must be built."""
         single = len(query.shape) == 2
@@ -121,7 +119,7 @@ class AdditiveAttention(keras.layers.Layer):
         )  # (batch, query, key)
         mask = None if padding_mask is None else padding_mask[:, None]
         scores = masked_softmax(logits, mask)
-        output = ops.matmul(self.drop(scores, training=training), ops.cast(values, scores.dtype))
+        output = ops.matmul(self.drop(scores), ops.cast(values, scores.dtype))
         if single:
             output, scores = output[:, 0], scores[:, 0]
         return (output, scores) if return_attention_scores else output

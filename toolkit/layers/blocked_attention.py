@@ -79,7 +79,6 @@ class BlockedAttention(MultiHeadAttention):
         attention_mask: Tensor | None,
         use_causal_mask: bool,
         need_scores: bool,
-        training: bool | None,
     ) -> tuple[Tensor, Tensor]:
         if attention_mask is not None:
             raise ArgumentError(
@@ -95,7 +94,6 @@ class BlockedAttention(MultiHeadAttention):
                 attention_mask=None,
                 use_causal_mask=use_causal_mask,
                 need_scores=True,
-                training=training,
             )
         key, value = (repeat_heads(x, self.num_heads) for x in (key, value))
         blocks = max(1, self.block_length // 4), self.block_length

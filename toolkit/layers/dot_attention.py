@@ -98,7 +98,7 @@ class DotAttention(keras.layers.Layer):
         padding_mask = first_given(padding_mask, keys_mask)
         values = keys if values is None else values
         return self.attend(
-            query, self.project_keys(keys), values, padding_mask, return_attention_scores, training
+            query, self.project_keys(keys), values, padding_mask, return_attention_scores
         )
 
     def project_keys(self, keys: Tensor) -> Tensor:
@@ -114,7 +114,6 @@ class DotAttention(keras.layers.Layer):
         values: Tensor,
         padding_mask: Tensor | None = None,
         return_attention_scores: bool = False,
-        training: bool | None = None,
     ) -> Any:
         """As the call, with keys from `project_keys`; the layer must be built."""
         single = len(query.shape) == 2
@@ -124,7 +123,7 @@ class DotAttention(keras.layers.Layer):
         logits = ops.einsum("bqd,bkd->bqk", query, projected_keys)
         mask = None if padding_mask is None else padding_mask[:, None]
         scores = masked_softmax(logits, mask)
-        output = ops.matmul(self.drop(scores, training=training), ops.cast(values, scores.dtype))
+        output = ops.matmul(self.drop(scores), ops.cast(values, scores.dtype))
         if single:
             output, scores = output[:, 0], scores[:, 0]
         return (output, scores) if return_attention_scores else output

@@ -90,7 +90,7 @@ class FeedForward(keras.layers.Layer):
             hidden = self.function(gate) * hidden
         else:
             hidden = self.function(hidden)
-        return self.contract(self.drop(hidden, training=training))
+        return self.contract(self.drop(hidden))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """As the input."""

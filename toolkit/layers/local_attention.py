@@ -105,7 +105,6 @@ class LocalAttention(MultiHeadAttention):
         attention_mask: Tensor | None,
         use_causal_mask: bool,
         need_scores: bool,
-        training: bool | None,
     ) -> tuple[Tensor, Tensor]:
         if self.is_cross or attention_mask is not None:
             raise ArgumentError(
@@ -117,11 +116,11 @@ class LocalAttention(MultiHeadAttention):
             mask = join_masks(
                 key_mask(padding_mask), self._sees(steps, steps, use_causal_mask)[None, None]
             )
-            return scaled_attention(query, key, value, mask, None, self._dropper(training))
+            return scaled_attention(query, key, value, mask, None, self._drop())
         key, value = (repeat_heads(x, self.num_heads) for x in (key, value))
         counts = ops.ones_like(query[:, 0, :, 0], dtype="bool")
         counts = counts if padding_mask is None else ops.cast(padding_mask, "bool")
-        output = self._windows(query, key, value, counts, use_causal_mask, training)
+        output = self._windows(query, key, value, counts, use_causal_mask)
         if self.global_positions:
             output = self._global_queries(query, key, value, output, counts, use_causal_mask)
         return output, None
@@ -153,7 +152,6 @@ class LocalAttention(MultiHeadAttention):
         value: Tensor,
         counts: Tensor,
         causal: bool,
-        training: bool | None,
     ) -> Tensor:
         """Every query with the keys near it and the global keys."""
         batch, heads, length, size = ops.shape(query)
@@ -162,7 +160,7 @@ class LocalAttention(MultiHeadAttention):
         mask = self._near(counts, causal)  # (batch, 1, blocks, reach, 3 reach)
         scores = ops.einsum("bhnqd,bhnkd->bhnqk", q, k)
         if not self.global_positions:
-            p = self._drop_from(masked_softmax(scores, mask), training)
+            p = self._dropped(masked_softmax(scores, mask))
             output = ops.einsum("bhnqk,bhnkd->bhnqd", p, v)
         else:
             far_k, far_v, far_mask = self._global_keys(key, value, counts, causal, ops.shape(q)[2])
@@ -170,14 +168,14 @@ class LocalAttention(MultiHeadAttention):
             width = ops.shape(q)[2]
             far_mask = ops.broadcast_to(far_mask, (batch, 1, width, self.reach, far.shape[-1]))
             both = ops.concatenate([scores, far], -1), ops.concatenate([mask, far_mask], -1)
-            p = self._drop_from(masked_softmax(*both), training)
+            p = self._dropped(masked_softmax(*both))
             near_p, far_p = p[..., : scores.shape[-1]], p[..., scores.shape[-1] :]
             output = ops.einsum("bhnqk,bhnkd->bhnqd", near_p, v)
             output = output + ops.einsum("bhnqg,bhgd->bhnqd", far_p, far_v)
         return ops.reshape(output, (batch, heads, -1, size))[:, :, :length]
 
-    def _drop_from(self, probabilities: Tensor, training: bool | None) -> Tensor:
-        return self.drop(probabilities, training=training) if self.dropout else probabilities
+    def _dropped(self, probabilities: Tensor) -> Tensor:
+        return self.drop(probabilities) if self.dropout else probabilities
 
     def _blocks(self, x: Tensor) -> Tensor:
         """(batch, heads, time, dim) to (batch, heads, blocks, reach, dim), filled up."""

@@ -115,7 +115,6 @@ class LSHAttention(MultiHeadAttention):
         attention_mask: Tensor | None,
         use_causal_mask: bool,
         need_scores: bool,
-        training: bool | None,
     ) -> tuple[Tensor, Tensor]:
         if attention_mask is not None:
             raise ArgumentError(

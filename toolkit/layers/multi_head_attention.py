@@ -211,7 +211,6 @@ class MultiHeadAttention(keras.layers.Layer):
             attention_mask=attention_mask,
             use_causal_mask=use_causal_mask,
             need_scores=return_attention_scores,
-            training=training,
         )
         output = self._join(output)
         return (output, scores) if return_attention_scores else output
@@ -259,17 +258,17 @@ class MultiHeadAttention(keras.layers.Layer):
         attention_mask: Tensor | None,
         use_causal_mask: bool,
         need_scores: bool,
-        training: bool | None,
     ) -> tuple[Tensor, Tensor]:
         """The heads' outputs and probabilities; other kinds of attention replace this."""
         steps = ops.arange(ops.shape(query)[2]), ops.arange(ops.shape(key)[2])
         causal = causal_mask(*steps)[None, None] if use_causal_mask else None
         mask = join_masks(key_mask(padding_mask), pair_mask(attention_mask), causal)
         bias = None if self.position_bias is None else self.position_bias(*steps)
-        return scaled_attention(query, key, value, mask, bias, self._dropper(training))
+        return scaled_attention(query, key, value, mask, bias, self._drop())
 
-    def _dropper(self, training: bool | None) -> Any:
-        return (lambda p: self.drop(p, training=training)) if self.dropout else None
+    def _drop(self) -> Any:
+        # It knows from Keras whether it is training.
+        return self.drop if self.dropout else None
 
     # One step at a time.
 

@@ -105,11 +105,9 @@ class Residual(keras.layers.Layer):
         known = mask is not None and "mask" in inspect.signature(self.layer.call).parameters
         masks = {"mask": mask} if known else {}
         given = () if context is None else (context,)
-        return self.around(lambda x: self.layer(x, *given, **masks), inputs, training)
+        return self.around(lambda x: self.layer(x, *given, **masks), inputs)
 
-    def around(
-        self, function: Callable[[Tensor], Any], inputs: Tensor, training: bool | None = None
-    ) -> Any:
+    def around(self, function: Callable[[Tensor], Any], inputs: Tensor) -> Any:
         """The residual connection around any function of the (normalised) inputs.
 
         For the wrapped layer with more arguments, or its `step`.
@@ -118,7 +116,8 @@ class Residual(keras.layers.Layer):
         """
         result = function(self.normalize(inputs) if self.norm == "pre" else inputs)
         branch, rest = (result[0], result[1:]) if isinstance(result, tuple) else (result, ())
-        branch = self.skip(self.drop(branch, training=training), training=training)
+        # Whether it is training they know from Keras; to pass a None on would make them forget it.
+        branch = self.skip(self.drop(branch))
         output = inputs + branch
         output = self.normalize(output) if self.norm == "post" else output
         return (output, *rest) if rest else output
