@@ -82,10 +82,10 @@ class PresetEncoder(tf.Module):
 
     def save(self, directory: Path) -> None:
         """Write the preprocessor and the backbone's architecture."""
-        self.preprocessor.save_to_preset(str(directory / "preprocessor"))
+        self.preprocessor.save_to_preset(str(directory / "preset"))
         config = keras.saving.serialize_keras_object(self.backbone)
-        content = {"source": self.source, "backbone": config}
-        (directory / "preset.json").write_text(json.dumps(content, indent=1))
+        (directory / "preset" / "config.json").write_text(json.dumps(config, indent=1))
+        (directory / "preset.json").write_text(json.dumps({"source": self.source}))
 
     @classmethod
     def load(cls, directory: Path) -> PresetEncoder:
@@ -94,13 +94,12 @@ class PresetEncoder(tf.Module):
         Raises:
             RunError: a file is missing or damaged.
         """
-        path = directory / "preset.json"
+        path = directory / "preset"
         try:
-            content = json.loads(path.read_text())
-            backbone = keras.saving.deserialize_keras_object(content["backbone"], safe_mode=True)
-            preprocessor = keras_nlp.models.TextClassifierPreprocessor.from_preset(
-                str(directory / "preprocessor")
-            )
+            config = json.loads((path / "config.json").read_text())
+            source = json.loads((directory / "preset.json").read_text())["source"]
+            preprocessor = keras_nlp.models.TextClassifierPreprocessor.from_preset(str(path))
+            backbone = keras.saving.deserialize_keras_object(config, safe_mode=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: cannot be read. Received: {error}.") from error
-        return cls(preprocessor, backbone, content["source"])
+        return cls(preprocessor, backbone, source)
