@@ -48,7 +48,8 @@ def fit(recipe: str, settings: tuple[str, ...], run: str | None, resume: str | N
         resume="auto" if resume == "auto" else resume is not None,
         overrides=settings,
     )
-    click.echo(done.summary(), nl=False)
+    if done.directory.writes:  # of several workers, the chief alone
+        click.echo(done.summary(), nl=False)
 
 
 @click.command(

@@ -107,7 +107,7 @@ def _save(task: Task[Any], model: keras.Model, directory: Path) -> tf.Module:
     try:
         signatures = {"serve": serve, "serving_default": serve}
         tf.saved_model.save(module, str(directory), signatures=signatures)
-    except (AssertionError, ValueError, TypeError) as error:
+    except (AssertionError, ValueError, TypeError, tf.errors.OpError) as error:
         first = str(error).strip().splitlines()[0]
         raise ExportError(f"The model cannot be exported. {_TOO_LATE} Received: {first}") from error
     return module
