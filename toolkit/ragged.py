@@ -31,6 +31,13 @@ class Ragged:
         """Length of each row."""
         return np.diff(self.splits)
 
+    def take(self, rows: NDArray[np.int64]) -> Ragged:
+        """Return ``rows``, in the order given."""
+        counts = self.lengths[rows]
+        splits = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        places = np.repeat(self.splits[rows] - splits[:-1], counts) + np.arange(splits[-1])
+        return Ragged(self.values[places], splits)
+
     def padded(self, rows: NDArray[np.int64], length: int) -> NDArray[np.generic]:
         """Gather ``rows`` as ``(rows, length, ...)``, zeros after each row's end."""
         start = self.splits[rows]

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ import pytest
 
 from toolkit.data import shards
 from toolkit.data.cache import cache_directory, clear_cache, list_cache
-from toolkit.data.prepared import PreparedData, prepare, prepared_key
-from toolkit.data.records import Example, Schema
+from toolkit.data.entries import entry_key
+from toolkit.data.examples import Batch
+from toolkit.data.prepared import PreparedExamples, prepare
+from toolkit.data.store import StoredExamples
 from toolkit.errors import ArgumentError, DataError
+from toolkit.ragged import Ragged
 
 COUNT = 50
 
@@ -24,45 +27,72 @@ def example(row: int) -> dict[str, Any]:
     return {
         "token_ids": np.arange(row % 7, dtype=np.int32),
         "frames": np.full((row % 3, 2), row / 2, np.float32),
-        "label": np.int64(row),
-        "text": f"text {row}".encode(),
+        "flag": np.array([row % 2, 1], bool),
+        "label": np.int64(1000 + row),
+        "words": np.arange(row % 4, dtype=np.int16),
     }
 
 
-def examples(count: int = COUNT) -> Iterator[dict[str, Any]]:
-    return (example(row) for row in range(count))
+def stored(rows: Iterable[int]) -> StoredExamples:
+    found = [example(row) for row in rows]
+
+    def ragged(name: str) -> Ragged:
+        return Ragged.join((one[name], np.array([len(one[name])])) for one in found)
+
+    inputs = {name: ragged(name) for name in ("token_ids", "frames")}
+    targets = {name: np.stack([one[name] for one in found]) for name in ("flag", "label")}
+    weights = np.array([1 + row / 8 for row in rows])
+    axes = ("token_ids", "frames", "words")
+    return StoredExamples(inputs, {**targets, "words": ragged("words")}, weights, axes)
 
 
-def lengths(one: Example) -> list[int]:
-    return [len(one["token_ids"]), len(one["frames"])]  # type: ignore[arg-type]
+def examples() -> Iterator[StoredExamples]:
+    return (stored(rows) for rows in (range(7), range(7, 8), range(8, COUNT)))
 
 
-def ready(root: Path, key: str = "key", **options: Any) -> PreparedData:
-    return prepare(key, examples, lengths, root, shard_bytes=1000, **options)
+def ready(root: Path, key: str = "key", **options: Any) -> PreparedExamples:
+    return prepare(key, examples, root, shard_bytes=1000, **options)
 
 
-def same(one: Example, other: Example) -> bool:
-    return one.keys() == other.keys() and all(np.array_equal(one[n], other[n]) for n in one)
+def same(one: Batch, other: Batch) -> bool:
+    pairs = [(one.inputs, other.inputs), (one.targets, other.targets)]
+    return np.array_equal(one.weights, other.weights) and all(
+        a.keys() == b.keys()
+        and all(a[n].dtype == b[n].dtype and np.array_equal(a[n], b[n]) for n in a)
+        for a, b in pairs
+    )
 
 
-def test_examples_come_back_in_any_order(tmp_path: Path) -> None:
-    data = ready(tmp_path)
+def test_batches_are_those_of_memory_in_any_order(tmp_path: Path) -> None:
+    data, memory = ready(tmp_path), stored(range(COUNT))
     assert len(data) == COUNT
     assert len(list((tmp_path / "key").glob("shard-*"))) > 2
-    assert data.lengths.tolist() == [lengths(example(row)) for row in range(COUNT)]
-    rows = np.random.default_rng(0).permutation(COUNT)
-    for row, found in zip(rows, data.batch(rows), strict=True):
-        assert same(found, example(int(row)))
-    assert found["token_ids"].dtype == np.int32  # type: ignore[union-attr]
-    assert data.batch(np.array([3, 3]))[1]["text"] == b"text 3"
+    assert np.array_equal(data.lengths, memory.lengths)
+    assert np.array_equal(data.weights, memory.weights)
+    for rows in (np.random.default_rng(0).permutation(COUNT), np.array([3, 3]), np.array([0])):
+        shape = tuple(memory.lengths[rows].max(0))
+        assert same(data.batch(rows, shape), memory.batch(rows, shape))
+
+
+def test_targets_and_samples_come_into_memory(tmp_path: Path) -> None:
+    data, memory = ready(tmp_path), stored(range(COUNT))
+    assert np.array_equal(data.target("label"), memory.target("label"))
+    words: Any = data.target("words")
+    assert np.array_equal(words.splits, memory.target("words").splits)
+    whole, rows = np.arange(COUNT), (6, 3, 4)
+    assert same(data.sample().batch(whole, rows), memory.batch(whole, rows))
+    some, again = data.sample(10, seed=1), memory.sample(10, seed=1)
+    assert same(some.batch(np.arange(10), rows), again.batch(np.arange(10), rows))
+    assert len(np.unique(some.targets["label"])) == 10
+    assert np.any(some.targets["label"] != data.sample(10, seed=2).targets["label"])
 
 
 def test_what_is_prepared_is_not_prepared_again(tmp_path: Path) -> None:
     ready(tmp_path).close()
     data = prepare("key", lambda: pytest.fail("built again"), root=tmp_path)
     assert len(data) == COUNT
-    assert prepared_key({"a": 1, "b": 2}) == prepared_key({"b": 2, "a": 1})
-    assert prepared_key({"a": 1}) != prepared_key({"a": 2})
+    assert entry_key({"a": 1, "b": 2}) == entry_key({"b": 2, "a": 1})
+    assert entry_key({"a": 1}) != entry_key({"a": 2})
 
 
 @pytest.mark.parametrize("file", ["shard-00001.array_record", "lengths.npy", "index.json"])
@@ -78,8 +108,9 @@ def test_what_is_damaged_is_refused_by_name_and_prepared_again(
     if damage == "gone":
         path.unlink()
     with pytest.raises(DataError, match=f"^{path}: "):
-        PreparedData(tmp_path / "key")
-    assert same(ready(tmp_path).batch(np.array([COUNT - 1]))[0], example(COUNT - 1))
+        PreparedExamples(tmp_path / "key")
+    last = np.array([COUNT - 1])
+    assert same(ready(tmp_path).batch(last, (6, 2, 3)), stored(range(COUNT)).batch(last, (6, 2, 3)))
 
 
 def test_a_file_that_was_only_touched_is_checked_once(tmp_path: Path) -> None:
@@ -87,7 +118,7 @@ def test_a_file_that_was_only_touched_is_checked_once(tmp_path: Path) -> None:
     path = tmp_path / "key" / "lengths.npy"
     written = path.stat().st_mtime_ns
     path.touch()
-    PreparedData(tmp_path / "key")
+    PreparedExamples(tmp_path / "key")
     assert path.stat().st_mtime_ns == written
 
 
@@ -96,23 +127,23 @@ def test_a_block_that_rotted_in_place_is_named_when_it_is_read(tmp_path: Path) -
     path = tmp_path / "key" / "shard-00000.array_record"
     status = path.stat()
     content = bytearray(path.read_bytes())
-    place = content.index(b"text 0")
+    place = content.index((1000).to_bytes(8, "little"))
     content[place] ^= 0xFF
     path.write_bytes(content)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     with pytest.raises(DataError, match=f"^{path}: the shard is damaged"):
-        PreparedData(tmp_path / "key").batch(np.array([0]))
+        PreparedExamples(tmp_path / "key").batch(np.array([0]), (1, 1, 1))
 
 
 def build_slowly(root: Path, log: Path) -> None:
-    def slow() -> Iterator[dict[str, Any]]:
+    def slow() -> Iterator[StoredExamples]:
         with log.open("a") as file:
             file.write("built\n")
-        for one in examples():
+        for row in range(COUNT):
             time.sleep(0.01)
-            yield one
+            yield stored([row])
 
-    assert len(prepare("key", slow, lengths, root)) == COUNT
+    assert len(prepare("key", slow, root)) == COUNT
 
 
 def test_of_two_jobs_one_builds(tmp_path: Path) -> None:
@@ -147,7 +178,7 @@ def test_the_longest_unused_goes_first_and_what_is_read_stays(tmp_path: Path) ->
         os.utime(tmp_path / key / "used", (1e9 - age, 1e9 - age))
     assert [entry.key for entry in list_cache(tmp_path)] == ["old", "middle", "new"]
     size = list_cache(tmp_path)[0].size
-    old = PreparedData(tmp_path / "old")
+    old = PreparedExamples(tmp_path / "old")
     reading = ready(tmp_path, "old")
     os.utime(tmp_path / "old" / "used", (1e9 - 9, 1e9 - 9))
     added = ready(tmp_path, "added", limit=3 * size + size // 2)
@@ -191,11 +222,12 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_examples_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^prepared data: no examples\. Expected at least one\.$"):
         prepare("key", lambda: [], root=tmp_path)
-    mixed = [{"a": np.int32(1)}, {"a": np.float32(1)}]
-    with pytest.raises(
-        ArgumentError, match=r"Expected a \(<i4, 0 axes\)\. Received: example=a \(<f4"
-    ):
+    numbers = [np.zeros(1, np.int32), np.zeros(1, np.float32)]
+    mixed = [StoredExamples({"a": each}, {}) for each in numbers]
+    message = r"Expected a \(<i4, \(\)\)\. Received: examples=a \(<f4, \(\)\)\.$"
+    with pytest.raises(ArgumentError, match=message):
         prepare("key", lambda: mixed, root=tmp_path)
-    with pytest.raises(ArgumentError, match=r"Received: a=str\.$"):
-        Schema.of({"a": "text"})  # type: ignore[dict-item]
+    text = [StoredExamples({"a": np.array(["text"])}, {})]
+    with pytest.raises(ArgumentError, match=r"Received: a=<U4\.$"):
+        prepare("key", lambda: text, root=tmp_path)
     assert list_cache(tmp_path) == []

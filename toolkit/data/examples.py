@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.ragged import Ragged
+
+if TYPE_CHECKING:
+    from toolkit.data.store import StoredExamples
+
 Arrays = dict[str, NDArray[np.generic]]
+Feature = Ragged | NDArray[np.generic]
+
+SAMPLE_ROWS = 200_000
 
 
 class Batch(NamedTuple):
@@ -50,3 +58,27 @@ class Examples(ABC):
 
         An example longer than ``shape`` never happens: shapes come from ``lengths``.
         """
+
+    def target(self, name: str) -> Feature:
+        """Return one target of all examples, for a score: in row order, in memory.
+
+        Raises:
+            NotImplementedError: these examples cannot tell it apart from the rest.
+        """
+        raise NotImplementedError(f"{type(self).__name__} gives no target {name!r} on its own.")
+
+    def sample(self, rows: int = SAMPLE_ROWS, seed: int = 0) -> StoredExamples:
+        """Return at most ``rows`` examples in memory, all where there are no more.
+
+        Raises:
+            NotImplementedError: these examples are not features that fit memory.
+        """
+        raise NotImplementedError(f"{type(self).__name__} gives no sample in memory.")
+
+
+def sample_rows(total: int, rows: int, seed: int) -> NDArray[np.int64]:
+    """Draw row numbers, increasing, each once; all of them where ``rows`` is no less."""
+    if rows >= total:
+        return np.arange(total)
+    random = np.random.Generator(np.random.Philox(key=[seed, total]))
+    return np.sort(random.choice(total, rows, replace=False, shuffle=False))

@@ -1,19 +1,13 @@
-"""Data larger than memory: examples prepared once, on disk, read back in any order.
+"""Examples larger than memory: prepared once, on disk, read back in any order.
 
-An entry of the cache holds ArrayRecord shards (checksummed block by block), the
-lengths of all examples and an index; it is written aside and renamed when whole, so a reader never
-sees half of one.
+An entry of the cache holds the examples as ArrayRecord shards (checksummed block by block), and
+the lengths and weights of all of them, which stay in memory: what plans batches.
 """
 
-import hashlib
-import json
-import logging
 import os
-import shutil
-import tempfile
+import threading
 import weakref
-from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,57 +15,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.cache import (
-    DEFAULT_LIMIT,
-    TEMPORARY,
-    USED,
-    builder_lock,
-    cache_directory,
-    evict,
-    reader_lock,
-)
-from toolkit.data.records import Example, Feature, Schema, Value
-from toolkit.data.shards import ShardWriter, Stored, is_intact, stored, sync
+from toolkit.data.cache import DEFAULT_LIMIT
+from toolkit.data.entries import open_entry, read_index, write_index
+from toolkit.data.examples import SAMPLE_ROWS, Arrays, Batch, Examples, Feature, sample_rows
+from toolkit.data.records import Records, Schema
+from toolkit.data.shards import ShardWriter, Stored, stored
+from toolkit.data.store import StoredExamples
 from toolkit.errors import DataError
+from toolkit.ragged import Ragged
 
-FORMAT = 1
-INDEX = "index.json"
-LENGTHS = "lengths.npy"
+LENGTHS, WEIGHTS = "lengths.npy", "weights.npy"
 SHARD_BYTES = 256 * 2**20
+BLOCK = 1000  # rows that are packed, or read in order, at a time
 
 # Rows come in random order: reading ahead would read what nobody asked for.
 READER_OPTIONS = "readahead_buffer_size:0"
 
-logger = logging.getLogger(__name__)
-
-
-def prepared_key(content: Mapping[str, Any]) -> str:
-    """The name of prepared data: a hash of all that decides it.
-
-    Args:
-        content: Hashes of the data files, and the options and fitted state that preprocessing
-            uses; plain data.
-    """
-    text = json.dumps({"format": FORMAT, **content}, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
 
 def prepare(
     key: str,
-    examples: Callable[[], Iterable[Example]],
-    lengths: Callable[[Example], Sequence[int]] = lambda example: (),
+    examples: Callable[[], Iterable[StoredExamples]],
     root: Path | None = None,
     limit: int = DEFAULT_LIMIT,
     shard_bytes: int = SHARD_BYTES,
-) -> "PreparedData":
-    """Opens prepared data, made first where there is none, or where it is damaged.
+) -> "PreparedExamples":
+    """Opens prepared examples, made first where there are none, or where they are damaged.
 
     Of several jobs that want the same, one builds and the others wait for it. Memory stays flat.
 
     Args:
-        key: `prepared_key` of all that decides the examples.
-        examples: Makes them, from the first to the last; called only to build.
-        lengths: Lengths of an example along the padded axes.
+        key: `entry_key` of all that decides the examples.
+        examples: Makes them, some thousand at a time, in order; called only to build.
         root: The cache; None: `cache_directory`.
         limit: Bytes that the cache may hold; the longest unused entries go first.
         shard_bytes: A new shard begins when one has this many.
@@ -80,41 +54,14 @@ def prepare(
         DataError: No examples; no space left on the disk.
         ArgumentError: Examples of different features.
     """
-    root = (root or cache_directory()).resolve()
-    reading = reader_lock(root, key)
-    try:
-        with builder_lock(root, key):
-            damage = find_damage(root / key)
-            if damage is not None:
-                if (root / key).exists():
-                    logger.warning("%s Preparing the data again.", damage)
-                _build(root, key, examples(), lengths, shard_bytes)
-                evict(root, limit, keep=key)
-        (root / key / USED).touch()
-        return PreparedData(root / key, reading)
-    except BaseException:
-        os.close(reading)
-        raise
+    folder, reading = open_entry(
+        key, lambda place: _write(place, key, examples(), shard_bytes), root, limit
+    )
+    return PreparedExamples(folder, reading)
 
 
-def find_damage(folder: Path) -> str | None:
-    """What is wrong with an entry, naming the file, or None.
-
-    Sizes are always compared, checksums where a file was touched since it was written.
-    """
-    try:
-        index = json.loads((folder / INDEX).read_text())
-        files = [Stored(**one) for one in index["files"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{folder / INDEX}: missing or damaged. Received: {error}."
-    if index.get("format") != FORMAT:
-        return f"{folder / INDEX}: written by another version."
-    damaged = next((one.file for one in files if not is_intact(folder, one)), None)
-    return damaged and f"{folder / damaged}: not as it was written."
-
-
-class PreparedData:
-    """Random access to prepared examples.
+class PreparedExamples(Examples):
+    """Random access to examples on disk; their lengths and weights are in memory.
 
     Args:
         folder: The entry.
@@ -125,48 +72,116 @@ class PreparedData:
     """
 
     def __init__(self, folder: Path, reading: int | None = None) -> None:
-        damage = find_damage(folder)
-        if damage is not None:
-            raise DataError(f"{damage} Expected prepared data; 'toolkit cache' clears it.")
-        index = json.loads((folder / INDEX).read_text())
+        index = read_index(folder)
         self.folder = folder
-        self.lengths: NDArray[np.int64] = np.load(folder / LENGTHS)
-        self._schema = Schema(tuple(Feature(**one) for one in index["features"]))
-        shards = [Stored(**one) for one in index["files"] if one["file"] != LENGTHS]
+        self.schema = Schema.from_plain(index["schema"])
+        self._lengths: NDArray[np.int32] = np.load(folder / LENGTHS)
+        self._weights: NDArray[np.float64] = np.load(folder / WEIGHTS)
+        shards = [Stored(**one) for one in index["files"]]
+        shards = [one for one in shards if one.file not in (LENGTHS, WEIGHTS)]
         self._names = [one.file for one in shards]
         self._starts = np.cumsum([0] + [one.examples for one in shards])
+        self._targets: dict[str, Feature] = {}
+        self._opening = threading.Lock()
         self._readers: dict[int, Any] = {}
         self.close = weakref.finalize(self, _close, self._readers, reading)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def batch(self, rows: NDArray[np.int64]) -> list[dict[str, Value]]:
-        """The examples of the given rows, in their order.
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Lengths of the ragged features that are padded."""
+        return self._lengths.astype(np.int64)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """What each example counts in the loss."""
+        return self._weights
+
+    def batch(self, rows: NDArray[np.int64], shape: tuple[int, ...]) -> Batch:
+        """Read and pad ``rows``, many at once.
 
         Raises:
             DataError: A shard that cannot be read; names it.
         """
         rows = np.asarray(rows, np.int64)
-        shards = np.searchsorted(self._starts, rows, side="right") - 1
-        examples: list[dict[str, Value]] = [{}] * len(rows)
+        records = self.schema.unpack(self._records(rows))
+        lengths = dict(zip(self.schema.axes, shape, strict=True))
+        arrays: dict[str, Arrays] = {"input": {}, "target": {}}
+        for number, field in enumerate(self.schema.fields):
+            arrays[field.role][field.name] = (
+                records.padded(number, lengths[field.name])
+                if field.ragged
+                else np.asarray(records.feature(number))
+            )
+        weights = self._weights[rows].astype(np.float32)
+        return Batch(arrays["input"], arrays["target"], weights)
+
+    def target(self, name: str) -> Feature:
+        """One target of all examples, read once."""
+        if name not in self._targets:
+            numbers = [
+                number
+                for number, field in enumerate(self.schema.fields)
+                if field.role == "target" and field.name == name
+            ]
+            blocks = self._blocks(np.arange(len(self)))
+            self._targets[name] = _joined([block.feature(numbers[0]) for block in blocks])
+        return self._targets[name]
+
+    def sample(self, rows: int = SAMPLE_ROWS, seed: int = 0) -> StoredExamples:
+        """Some examples in memory."""
+        chosen = sample_rows(len(self), rows, seed)
+        blocks = list(self._blocks(chosen))
+        features: dict[str, dict[str, Feature]] = {"input": {}, "target": {}}
+        for number, field in enumerate(self.schema.fields):
+            joined = _joined([block.feature(number) for block in blocks])
+            features[field.role][field.name] = joined
+        return StoredExamples(
+            features["input"], features["target"], self._weights[chosen], self.schema.axes
+        )
+
+    def _blocks(self, rows: NDArray[np.int64]) -> Iterator[Records]:
+        for start in range(0, len(rows), BLOCK):
+            yield self.schema.unpack(self._records(rows[start : start + BLOCK]))
+
+    def _records(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """The records of rows, read from each shard in the order in which they lie there."""
+        order = np.argsort(rows, kind="stable")
+        ordered = rows[order]
+        shards = np.searchsorted(self._starts, ordered, side="right") - 1
+        found: list[bytes] = []
         for shard in np.unique(shards):
-            places = np.flatnonzero(shards == shard)
-            for place, record in zip(places, self._read(int(shard), rows[places]), strict=True):
-                examples[place] = self._schema.decode(record)
-        return examples
+            found += self._read(int(shard), ordered[shards == shard])
+        places = np.empty(len(rows), np.int64)
+        places[order] = np.arange(len(rows))
+        return [found[place] for place in places]
 
     def _read(self, shard: int, rows: NDArray[np.int64]) -> list[bytes]:
         try:
-            if shard not in self._readers:
-                self._readers[shard] = _reader(self.folder / self._names[shard])
-            records: list[bytes] = self._readers[shard].read((rows - self._starts[shard]).tolist())
+            reader = self._reader(shard)
+            records: list[bytes] = reader.read((rows - self._starts[shard]).tolist())
         except RuntimeError as error:
             raise DataError(
                 f"{self.folder / self._names[shard]}: the shard is damaged. Expected the data as "
                 f"it was prepared; 'toolkit cache' clears it. Received: {error}."
             ) from error
         return records
+
+    def _reader(self, shard: int) -> Any:
+        with self._opening:
+            if shard not in self._readers:
+                self._readers[shard] = _open_shard(self.folder / self._names[shard])
+            return self._readers[shard]
+
+
+def _joined(parts: list[Feature]) -> Feature:
+    """Rows of one feature end to end."""
+    if isinstance(parts[0], Ragged):
+        ragged = [part for part in parts if isinstance(part, Ragged)]
+        return Ragged.join((part.values, part.lengths) for part in ragged)
+    return np.concatenate([np.asarray(part) for part in parts])
 
 
 def _close(readers: dict[int, Any], reading: int | None) -> None:
@@ -176,65 +191,27 @@ def _close(readers: dict[int, Any], reading: int | None) -> None:
         os.close(reading)
 
 
-def _build(
-    root: Path,
-    key: str,
-    examples: Iterable[Example],
-    lengths: Callable[[Example], Sequence[int]],
-    shard_bytes: int,
-) -> None:
-    """Writes an entry aside and renames it, or leaves nothing."""
-    for left in root.glob(f"{key}{TEMPORARY}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{key}{TEMPORARY}", dir=root))
-    try:
-        _write(folder, key, examples, lengths, shard_bytes)
-        if (root / key).exists():
-            shutil.rmtree(root / key)
-        folder.rename(root / key)
-        sync(root)
-    except (OSError, RuntimeError) as error:
-        if "No space left" not in str(error):
-            raise
-        raise DataError(
-            f"{root}: no space left to prepare the data. Expected room for it; 'toolkit cache' "
-            "clears what is there, $TOOLKIT_CACHE names another place."
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _write(
-    folder: Path,
-    key: str,
-    examples: Iterable[Example],
-    lengths: Callable[[Example], Sequence[int]],
-    shard_bytes: int,
-) -> None:
+def _write(folder: Path, key: str, parts: Iterable[StoredExamples], shard_bytes: int) -> None:
     writer = ShardWriter(folder, shard_bytes)
-    measured = array("q")
-    for example in examples:
-        writer.add(example)
-        measured.extend(lengths(example))
+    schema: Schema | None = None
+    lengths: list[NDArray[np.int32]] = []
+    weights: list[NDArray[np.float64]] = []
+    for part in parts:
+        schema = schema or Schema.of(part)
+        for rows in np.split(np.arange(len(part)), range(BLOCK, len(part), BLOCK)):
+            writer.write(schema.pack(part.taken(rows)))
+        lengths.append(part.lengths.astype(np.int32))
+        weights.append(part.weights)
     files = writer.close()
-    count = sum(one.examples for one in files)
-    if writer.schema is None or count == 0:
+    if schema is None or not files:
         raise DataError("prepared data: no examples. Expected at least one.")
-    np.save(folder / LENGTHS, np.asarray(measured, np.int64).reshape(count, -1))
-    files.append(stored(folder / LENGTHS, 0))
-    index = {
-        "format": FORMAT,
-        "key": key,
-        "examples": count,
-        "features": [asdict(feature) for feature in writer.schema.features],
-        "files": [asdict(one) for one in files],
-    }
-    (folder / INDEX).write_text(json.dumps(index, indent=1))
-    sync(folder / INDEX)
-    sync(folder)
+    for name, arrays in ((LENGTHS, lengths), (WEIGHTS, weights)):
+        np.save(folder / name, np.concatenate(arrays))
+        files.append(stored(folder / name, 0))
+    write_index(folder, files, key=key, kind="examples", schema=asdict(schema))
 
 
-def _reader(path: Path) -> Any:
+def _open_shard(path: Path) -> Any:
     from array_record.python import array_record_module
 
     return array_record_module.ArrayRecordReader(str(path), options=READER_OPTIONS)

@@ -1,11 +1,11 @@
-"""Writing examples into checksummed ArrayRecord files of about one size."""
+"""Writing records into checksummed ArrayRecord files of about one size."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.data.records import Example, Schema
 from toolkit.data.text_files import sha256_of
 
 # One example a group: reading a row decodes no other. Uncompressed, a row
@@ -25,10 +25,9 @@ class Stored:
 
 
 class ShardWriter:
-    """Writes examples into shards of about one size."""
+    """Writes records into shards of about one size."""
 
     def __init__(self, folder: Path, shard_bytes: int) -> None:
-        self.schema: Schema | None = None
         self._folder = folder
         self._limit = shard_bytes
         self._writer: Any = None
@@ -36,18 +35,17 @@ class ShardWriter:
         self._count = self._bytes = 0
         self._done: list[Stored] = []
 
-    def add(self, example: Example) -> None:
-        """Writes the next example."""
-        self.schema = self.schema or Schema.of(example)
-        record = self.schema.encode(example)
-        if self._writer is None:
-            self._path = self._folder / f"shard-{len(self._done):05d}.array_record"
-            self._writer = _writer(self._path)
-        self._writer.write(record)
-        self._count += 1
-        self._bytes += len(record)
-        if self._bytes >= self._limit:
-            self._finish()
+    def write(self, records: Iterable[bytes]) -> None:
+        """Writes the next records."""
+        for record in records:
+            if self._writer is None:
+                self._path = self._folder / f"shard-{len(self._done):05d}.array_record"
+                self._writer = _writer(self._path)
+            self._writer.write(record)
+            self._count += 1
+            self._bytes += len(record)
+            if self._bytes >= self._limit:
+                self._finish()
 
     def close(self) -> list[Stored]:
         """Ends the last shard; gives all of them."""

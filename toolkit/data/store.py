@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.examples import Arrays, Batch, Examples
+from toolkit.data.examples import SAMPLE_ROWS, Arrays, Batch, Examples, Feature, sample_rows
 from toolkit.ragged import Ragged
 
 
@@ -24,8 +24,8 @@ class StoredExamples(Examples):
 
     def __init__(
         self,
-        inputs: Mapping[str, Ragged | NDArray[np.generic]],
-        targets: Mapping[str, Ragged | NDArray[np.generic]],
+        inputs: Mapping[str, Feature],
+        targets: Mapping[str, Feature],
         weights: NDArray[np.float64] | None = None,
         axes: tuple[str, ...] = (),
     ) -> None:
@@ -55,7 +55,7 @@ class StoredExamples(Examples):
         """Gather ``rows`` with one vectorised read per feature."""
         lengths = dict(zip(self.axes, shape, strict=True))
 
-        def gather(features: dict[str, Ragged | NDArray[np.generic]]) -> Arrays:
+        def gather(features: dict[str, Feature]) -> Arrays:
             return {
                 name: feature.padded(rows, lengths[name])
                 if isinstance(feature, Ragged)
@@ -66,7 +66,27 @@ class StoredExamples(Examples):
         weights = self._weights[rows].astype(np.float32)
         return Batch(gather(self.inputs), gather(self.targets), weights)
 
+    def target(self, name: str) -> Feature:
+        """One target of all examples."""
+        return self.targets[name]
 
-def _lengths(feature: Ragged | NDArray[np.generic]) -> NDArray[np.int64]:
+    def sample(self, rows: int = SAMPLE_ROWS, seed: int = 0) -> StoredExamples:
+        """The examples themselves, or ``rows`` of them."""
+        if rows >= len(self):
+            return self
+        return self.taken(sample_rows(len(self), rows, seed))
+
+    def taken(self, rows: NDArray[np.int64]) -> StoredExamples:
+        """Some of the examples, in the order given."""
+        inputs = {name: _taken(feature, rows) for name, feature in self.inputs.items()}
+        targets = {name: _taken(feature, rows) for name, feature in self.targets.items()}
+        return StoredExamples(inputs, targets, self._weights[rows], self.axes)
+
+
+def _taken(feature: Feature, rows: NDArray[np.int64]) -> Feature:
+    return feature.take(rows) if isinstance(feature, Ragged) else feature[rows]
+
+
+def _lengths(feature: Feature) -> NDArray[np.int64]:
     assert isinstance(feature, Ragged), "a padded axis needs a ragged feature"
     return np.maximum(feature.lengths, 1)  # layers need a step, if only of padding
