@@ -17,6 +17,15 @@ def pytest_configure() -> None:
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no GPU is here"))
+
+
 @pytest.fixture(scope="session")
 def strategy() -> Any:
     """Two replicas on one machine; shared, because a second one in a process aborts."""
