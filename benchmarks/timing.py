@@ -5,9 +5,11 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 def milliseconds(run: Callable[[], Any]) -> float:
@@ -18,8 +20,8 @@ def milliseconds(run: Callable[[], Any]) -> float:
 
 
 def in_turn(
-    runs: Mapping[str, Callable[[], Any]], repeats: int = 9, warm_up: int = 2
-) -> dict[str, float]:
+    runs: Mapping[Name, Callable[[], Any]], repeats: int = 9, warm_up: int = 2
+) -> dict[Name, float]:
     """Median milliseconds of each, run a, b, c, a, b, c, ...
 
     What else the machine does in the meantime then hits all of them alike.
@@ -27,7 +29,7 @@ def in_turn(
     for run in runs.values():
         for _ in range(warm_up):
             run()
-    times: dict[str, list[float]] = {name: [] for name in runs}
+    times: dict[Name, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
             times[name].append(milliseconds(run))

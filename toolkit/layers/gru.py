@@ -85,11 +85,13 @@ class GRUCell(RecurrentCell):
         self, saved: Tensor, before: States, after: States, gradients: States
     ) -> tuple[Tensor, Tensor, States]:
         """Backward through one step, from the saved gates."""
+        from toolkit.layers.tensorflow_recurrence import sigmoid_gradient, tanh_gradient
+
         z, r, g, hg = ops.split(saved, 4, axis=-1)
         (by_h,) = gradients
-        by_g = by_h * (1 - z) * (1 - g * g)
-        by_z = by_h * (before[0] - g) * z * (1 - z)
-        by_r = by_g * hg * r * (1 - r)
+        by_g = tanh_gradient(g, by_h * (1 - z))
+        by_z = sigmoid_gradient(z, by_h * (before[0] - g))
+        by_r = sigmoid_gradient(r, by_g * hg)
         by_projected = ops.concatenate([by_z, by_r, by_g], axis=-1)
         by_recurred = ops.concatenate([by_z, by_r, by_g * r], axis=-1)
         return by_projected, by_recurred, (by_h * z,)

@@ -142,14 +142,16 @@ class LSTMCell(RecurrentCell):
         self, saved: Tensor, before: States, after: States, gradients: States
     ) -> tuple[Tensor, Tensor, States]:
         """Backward through `activate`."""
+        from toolkit.layers.tensorflow_recurrence import tanh_gradient
+
         i, f, g, o = ops.split(saved, 4, axis=-1)
         inner = ops.tanh(after[1])
         half_h = 0.5 * gradients[0]
-        half_c = 0.5 * (gradients[1] + half_h * (1 + o) * (1 - inner * inner))
+        half_c = 0.5 * (gradients[1] + tanh_gradient(inner, half_h * (1 + o)))
         by_gates = ops.concatenate(
             [half_c * g, half_c * before[1], half_c * (1 + i), half_h * inner], axis=-1
         )
-        by_sum = by_gates * (1 - saved * saved)
+        by_sum = tanh_gradient(saved, by_gates)
         return by_sum, by_sum, (None, half_c * (1 + f))
 
     def has_deltas(self) -> bool:

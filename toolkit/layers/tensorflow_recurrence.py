@@ -161,6 +161,16 @@ def weight_gradients(hidden: Tensor, by_recurred: Tensor) -> list[Tensor]:
     return [tf.matmul(hidden, rows, transpose_a=True), tf.reduce_sum(rows, 0)]
 
 
+def tanh_gradient(output: Tensor, by_output: Tensor) -> Tensor:
+    """By the argument of a tanh that gave this output, in one operation."""
+    return tf.raw_ops.TanhGrad(y=output, dy=by_output)
+
+
+def sigmoid_gradient(output: Tensor, by_output: Tensor) -> Tensor:
+    """By the argument of a sigmoid that gave this output, in one operation."""
+    return tf.raw_ops.SigmoidGrad(y=output, dy=by_output)
+
+
 def choose(keep: Tensor, new: States, old: States) -> States:
     """The new values where the step counts, the old ones where it is masked."""
     return tuple(tf.where(keep, a, b) for a, b in zip(new, old, strict=True))
