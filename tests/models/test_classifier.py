@@ -50,7 +50,6 @@ def test_an_ensemble_shares_inputs_and_reloads(tmp_path: Path) -> None:
     }
     logits = model(inputs)
     assert logits.shape == (2, 4, 3)
-    np.testing.assert_allclose(classifier.mean_logits(logits), np.mean(logits, 1), atol=1e-6)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(inputs), logits)

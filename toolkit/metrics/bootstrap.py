@@ -19,7 +19,7 @@ class Interval(NamedTuple):
 
 
 def intervals(
-    score: Callable[[Indices], dict[str, float]],
+    score: Callable[[NDArray[np.float64]], dict[str, float]],
     size: int,
     *,
     resamples: int = 1000,
@@ -30,14 +30,15 @@ def intervals(
     """Percentile bootstrap intervals of scores (Efron and Tibshirani 1993, chapter 13).
 
     Args:
-        score: from row numbers, drawn with replacement, to scores by name.
+        score: from how often each example was drawn, ``(size,)``, to scores by name.
         size: number of examples.
         resamples: how often to draw.
         confidence: of the intervals, such as 0.95.
         groups: ``(size,)``; examples of one group are drawn together.
         seed: of the draws.
     """
-    drawn = [score(rows) for rows in resampled(size, resamples, groups, seed)]
+    draws = resampled(size, resamples, groups, seed)
+    drawn = [score(np.bincount(rows, minlength=size).astype(np.float64)) for rows in draws]
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     values = {name: [d[name] for d in drawn if name in d] for name in drawn[0]}
     return {

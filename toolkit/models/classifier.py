@@ -177,8 +177,3 @@ def ensemble(members: Sequence[keras.Model], name: str = "ensemble") -> keras.Mo
     }
     logits = [member({name: inputs[name] for name in member.input}) for member in members]
     return keras.Model(inputs, keras.layers.Concatenate(axis=1)(logits), name=name)
-
-
-def mean_logits(logits: Any) -> Any:
-    """The answer of ``(batch, members, classes)`` logits: the mean over members."""
-    return ops.mean(ops.cast(logits, "float32"), axis=1)

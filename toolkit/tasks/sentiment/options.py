@@ -175,7 +175,7 @@ Single = Annotated[Bag | CNN | RNN | LSTM | GRU | Transformer | Hybrid, Field(di
 
 
 class Ensemble(Section):
-    """Several models, trained side by side; the answer is the mean of their logits."""
+    """Several models, trained side by side; the answer is the mean of their probabilities."""
 
     type: Literal["ensemble"] = Field("ensemble", description="The model.")
     members: Annotated[tuple[Single, ...], Field(min_length=2)] = Field(

@@ -20,9 +20,13 @@ from toolkit.data.examples import Examples
 from toolkit.data.roles import Role
 from toolkit.data.store import StoredExamples
 from toolkit.errors import RunError
-from toolkit.metrics import classification
 from toolkit.metrics.bootstrap import intervals
-from toolkit.models.classifier import mean_logits
+from toolkit.metrics.classification import (
+    MultiLabelScorer,
+    SingleLabelScorer,
+    confusion_matrix,
+    per_class,
+)
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.sentiment import models, options
 from toolkit.tasks.sentiment.labels import (
@@ -39,8 +43,10 @@ if TYPE_CHECKING:
     from toolkit.data.splits import Splits
     from toolkit.data.table import Table
 
+Scorer = SingleLabelScorer | MultiLabelScorer
 MAX_LENGTH = 400
 HARDEST = 20
+SMALL = 5_000  # training texts: below, more steps are worth more than steadier ones
 
 
 class Sentiment(Task[options.Options]):
@@ -51,6 +57,7 @@ class Sentiment(Task[options.Options]):
     def __init__(self, options: options.Options) -> None:
         super().__init__(options)
         self.model_options: Any = options.model
+        self.rows = 0
         self.labels: list[str] = []
         self.weights: NDArray[np.float64] = np.zeros(0)
         self.encoder: TextEncoder | PresetEncoder | None = None
@@ -70,6 +77,7 @@ class Sentiment(Task[options.Options]):
     def prepare(self, splits: Splits) -> None:
         """Fit label names, class weights, vocabularies and n-grams on the training split."""
         train = splits.train
+        self.rows = len(train)
         self.labels = label_names(train, self.role)
         encoded = encode_labels(train, self.role, self.labels)
         self.weights = class_weights(self.options.task.class_weights, encoded, self.labels)
@@ -121,6 +129,7 @@ class Sentiment(Task[options.Options]):
         assert self.encoder is not None
         content = {
             "labels": self.labels,
+            "rows": self.rows,
             "weights": self.weights.tolist(),
             "model": self.model_options.model_dump(mode="json"),
         }
@@ -133,6 +142,7 @@ class Sentiment(Task[options.Options]):
         try:
             content = json.loads(path.read_text())
             self.labels, self.weights = content["labels"], np.array(content["weights"])
+            self.rows = content["rows"]
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path}: cannot be read. Received: {error}.") from error
@@ -213,9 +223,17 @@ class Sentiment(Task[options.Options]):
 
     def recommended(self) -> dict[str, Decision]:
         """What suits small and middling text classifiers."""
+        rows = f"{self.rows} training texts"
+        if isinstance(self.model_options, options.Preset):
+            return {
+                "batch_size": Decision(32, "usual for fine-tuning"),
+                "epochs": Decision(3, "usual for fine-tuning"),
+                "learning_rate": Decision(5e-5, "usual for fine-tuning"),
+            }
+        epochs = int(np.clip(round(13 - 2 * np.log10(self.rows)), 2, 10))
         return {
-            "batch_size": Decision(64, "usual for text classifiers"),
-            "epochs": Decision(8, "with early stopping"),
+            "batch_size": Decision(32 if self.rows < SMALL else 64, rows),
+            "epochs": Decision(epochs, f"{rows}: two fewer for ten times more"),
             "learning_rate": Decision(1e-3, "usual for Adam on small networks"),
         }
 
@@ -229,21 +247,20 @@ class Sentiment(Task[options.Options]):
 
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """``probabilities``, ``(batch, labels)``."""
-        outputs = model(inputs, training=False)
-        logits = mean_logits(outputs) if len(outputs.shape) == 3 else ops.cast(outputs, "float32")
-        activation = ops.sigmoid if self.several else ops.softmax
-        return {"probabilities": activation(logits)}
+        outputs = ops.cast(model(inputs, training=False), "float32")
+        probabilities = ops.sigmoid(outputs) if self.several else ops.softmax(outputs)
+        side_by_side = len(outputs.shape) == 3  # a model of the user's own may have one answer
+        return {"probabilities": ops.mean(probabilities, axis=1) if side_by_side else probabilities}
 
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """Accuracy, macro F1, ROC-AUC, log loss and calibration error."""
         assert isinstance(examples, StoredExamples)
-        return self._score(answers["probabilities"], np.asarray(examples.targets["label"]))
+        return self._scorer(answers["probabilities"], np.asarray(examples.targets["label"]))()
 
-    def _score(self, probabilities: NDArray[Any], labels: NDArray[Any]) -> dict[str, float]:
+    def _scorer(self, probabilities: NDArray[Any], labels: NDArray[Any]) -> Scorer:
         if self.several:
-            threshold = self.options.task.threshold
-            return classification.multi_label_scores(probabilities, labels, threshold)
-        return classification.single_label_scores(probabilities, labels)
+            return MultiLabelScorer(probabilities, labels, self.options.task.threshold)
+        return SingleLabelScorer(probabilities, labels)
 
     def report(
         self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
@@ -253,18 +270,19 @@ class Sentiment(Task[options.Options]):
         probabilities = answers["probabilities"]
         labels = np.asarray(examples.targets["label"])
         predicted = self._predicted(probabilities)
-        report: dict[str, Any] = {"scores": self._score(probabilities, labels)}
+        scorer = self._scorer(probabilities, labels)
+        report: dict[str, Any] = {"scores": scorer()}
         chosen = self.options.evaluate
         if chosen.bootstrap:
             report["intervals"] = intervals(
-                lambda rows: self._score(probabilities[rows], labels[rows]),
+                scorer,
                 len(labels),
                 resamples=chosen.bootstrap,
                 confidence=chosen.confidence,
             )
-        report["per_class"] = classification.per_class(predicted, labels, self.labels)
+        report["per_class"] = per_class(predicted, labels, self.labels)
         if not self.several:
-            matrix = classification.confusion_matrix(predicted, labels, len(self.labels))
+            matrix = confusion_matrix(predicted, labels, len(self.labels))
             report["confusion_matrix"] = {"labels": self.labels, "counts": matrix.tolist()}
         report["hardest_errors"] = self._hardest(probabilities, labels, table)
         return report
