@@ -39,6 +39,11 @@ class BadRows:
 
 def bad_rows(table: Table, roles: Sequence[Role]) -> list[BadRows]:
     """The rows of a table that its roles cannot use, by what is wrong with them."""
+    if table.outline is not None:
+        return [
+            BadRows(np.isin(np.arange(len(table)), rows), what, expected)
+            for what, expected, rows in table.outline.bad
+        ]
     found = [bad for role in roles for bad in _of_role(table, role)]
     return [bad for bad in found if bad.mask.any()]
 

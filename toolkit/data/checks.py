@@ -11,7 +11,7 @@ import pandas as pd
 from toolkit.data.columns import column_name, texts
 from toolkit.data.hashing import row_hashes
 from toolkit.data.report import Finding, Report, row_finding
-from toolkit.data.roles import Role, label_role, labels_of
+from toolkit.data.roles import Role, label_codes, label_counts, label_role
 from toolkit.data.splits import DEFAULT_SHARE, Splits, load_splits
 from toolkit.data.table import Table
 from toolkit.recipe import DataOptions, Share
@@ -80,7 +80,7 @@ def _too_few(table: Table, needed: int, what: str) -> Finding:
 
 
 def _label_findings(splits: Splits, role: Role) -> list[Finding]:
-    known = Counter(label for row in labels_of(splits.train, role) for label in row)
+    known = label_counts(splits.train, role)
     if len(known) < 2 and role.kind == "label":
         return [_one_class(splits.train, role, known)] if known else []
     findings = []
@@ -104,11 +104,12 @@ def _one_class(table: Table, role: Role, known: Counter[str]) -> Finding:
 
 def _compare_labels(split: str, table: Table, role: Role, known: Counter[str]) -> list[Finding]:
     """Labels that only this split has are errors; labels that it lacks, a warning."""
-    labels = labels_of(table, role)
-    here = {label for row in labels for label in row}
+    codes, sets = label_codes(table, role)
+    here = set(label_counts(table, role))
     findings = []
     for label in sorted(here - set(known)):
-        rows = [number for number, row in enumerate(labels) if label in row]
+        holding = [number for number, labels in enumerate(sets) if label in labels]
+        rows = np.flatnonzero(np.isin(codes, holding))
         what = f"label {label!r} is in the {split} split but not in train"
         findings.append(row_finding("error", table, rows, what, "every label in train too"))
     lacking = sorted(set(known) - here)
@@ -128,7 +129,8 @@ def _compare_labels(split: str, table: Table, role: Role, known: Counter[str]) -
 
 def _number_warnings(table: Table, role: Role) -> list[Finding]:
     """A column of numbers given as text is taken as written, but is rarely what was meant."""
-    values = texts(table, role.columns[0])[:1000]
+    table = table.take(np.arange(min(1000, len(table)))).read()
+    values = texts(table, role.columns[0])
     if pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").isna().any():
         return []
     name = column_name(table, role.columns[0])
@@ -153,6 +155,8 @@ def _leaks(splits: Splits, roles: Sequence[Role]) -> list[Finding]:
 
 
 def _input_hashes(table: Table, inputs: Sequence[Role]) -> Any:
+    if table.outline is not None:
+        return table.outline.content
     columns = {
         f"{role.name} {number}": texts(table, column)
         for role in inputs
@@ -175,12 +179,12 @@ def _table_facts(table: Table, roles: Sequence[Role]) -> dict[str, Any]:
     facts: dict[str, Any] = {"rows": len(table)}
     for role in roles:
         if role.is_label:
-            counts = Counter(label for row in labels_of(table, role) for label in row)
+            counts = label_counts(table, role)
             facts[f"{role.name} counts"] = dict(counts.most_common(SHOWN_LABELS))
             if len(counts) > SHOWN_LABELS:
                 facts[f"{role.name} others"] = len(counts) - SHOWN_LABELS
         elif role.kind == "text":
-            facts |= _length_facts(role.name, texts(table, role.columns[0]))
+            facts |= _length_facts(role.name, texts(table.sample(), role.columns[0]))
     return facts
 
 

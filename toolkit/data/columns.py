@@ -68,6 +68,9 @@ def _listed(names: Sequence[str]) -> str:
 def texts(table: Table, column: Column) -> list[str]:
     """The column as text, ``""`` where it is missing; the number 1 (or 1.0) becomes ``"1"``."""
     values = table.frame[column_name(table, column)]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        names = [*(str(value) for value in values.cat.categories), ""]
+        return [names[code] for code in values.cat.codes]
     if pd.api.types.is_bool_dtype(values):
         return ["true" if value else "false" for value in values]
     if pd.api.types.is_float_dtype(values):

@@ -1,6 +1,5 @@
 """Cutting validation and test rows out of the training rows, as a recipe's ``split`` says."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from toolkit.data.assignment import PARTS, Parts, by_group, by_share, by_time, f
 from toolkit.data.columns import Column, column_name, texts, times
 from toolkit.data.hashing import row_hashes
 from toolkit.data.report import raise_all, row_finding
-from toolkit.data.roles import Role, label_role, labels_of
+from toolkit.data.roles import Role, label_codes, label_counts, label_role
 from toolkit.data.table import Table
 from toolkit.errors import DataError
 from toolkit.recipe import Share, SplitOptions
@@ -167,7 +166,7 @@ def _assign(
         return _by_group(train, split, strata, counts), (
             f"whole groups of {column_name(train, split.group)!r}{stratified}, seed {split.seed}"
         )
-    hashes = row_hashes(train.frame[_content(train, roles)])
+    hashes = content_hashes(train, roles)
     return by_share(hashes, strata, counts, split.seed), f"drawn{stratified}, seed {split.seed}"
 
 
@@ -195,21 +194,23 @@ def _strata(
         raise DataError("data.split.stratify: there is no label to stratify by. Expected auto.")
     if split.stratify is False or role is None:
         return np.zeros(len(train), np.int64), ""
-    labels = labels_of(train, role)
-    counts = Counter(label for row in labels for label in row)
-    rarest = [min(row, key=lambda label: (counts[label], label), default="") for row in labels]
-    return np.unique(rarest, return_inverse=True)[1].astype(np.int64), (
+    codes, sets = label_codes(train, role)
+    counts = label_counts(train, role)
+    rarest = [min(row, key=lambda label: (counts[label], label), default="") for row in sets]
+    return np.unique(rarest, return_inverse=True)[1].astype(np.int64)[codes], (
         f" in proportion to {column_name(train, role.columns[0])!r}"
         if len(role.columns) == 1
         else " in proportion to the labels"
     )
 
 
-def _content(train: Table, roles: Sequence[Role]) -> list[str]:
-    """Columns whose equal values make two rows the same example."""
+def content_hashes(table: Table, roles: Sequence[Role]) -> NDArray[np.uint64]:
+    """A hash of what makes a row the same example as another, (rows,)."""
+    if table.outline is not None:
+        return table.outline.content
     inputs = [role for role in roles if role.kind in ("text", "path")]
-    names = [column_name(train, column) for role in inputs for column in role.columns]
-    return list(dict.fromkeys(names)) or train.columns
+    names = [column_name(table, column) for role in inputs for column in role.columns]
+    return row_hashes(table.frame[list(dict.fromkeys(names)) or table.columns])
 
 
 def _time_column(split: SplitOptions, roles: Sequence[Role]) -> Column | None:

@@ -94,12 +94,17 @@ def read_file(path: Path, name: str, options: FileFormat) -> Table:
         digest = sha256_of(path)
     chunks = list(read_chunks(path, name, options))
     if not chunks:
-        raise DataError(_no_rows(path, name, options))
+        raise DataError(no_rows(path, name, options))
     columns = _join([chunk.columns for chunk in chunks])
     frame = to_frame(columns, options.as_text, infer=extension(path) in (".csv", ".tsv"))
-    unit = "row" if extension(path) == ".parquet" else "line"
-    source = Source(name, unit, digest, path.parent)
+    source = file_source(path, name, digest)
     return Table.from_source(frame, source, np.concatenate([c.row_numbers for c in chunks]))
+
+
+def file_source(path: Path, name: str, digest: str) -> Source:
+    """A file as a place that rows come from."""
+    unit = "row" if extension(path) == ".parquet" else "line"
+    return Source(name, unit, digest, path.parent)
 
 
 def to_frame(columns: Any, as_text: Collection[str | int], infer: bool) -> pd.DataFrame:
@@ -151,7 +156,8 @@ def _all_text(table: Any) -> Any:
     return table.cast(pa.schema([(name, pa.string()) for name in table.column_names]))
 
 
-def _no_rows(path: Path, name: str, options: FileFormat) -> str:
+def no_rows(path: Path, name: str, options: FileFormat) -> str:
+    """What to say of a file that has no rows."""
     if path.stat().st_size == 0:
         return f"{name}: the file is empty. Expected rows."
     if extension(path) in (".csv", ".tsv") and options.header:

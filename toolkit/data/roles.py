@@ -1,8 +1,12 @@
 """Roles: what a task needs of the data, and which columns give it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from toolkit.data.columns import Column, column_name, label_sets, texts
 from toolkit.data.report import Finding
@@ -74,6 +78,24 @@ def labels_of(table: Table, role: Role) -> list[tuple[str, ...]]:
     if role.kind == "label":
         return [(text,) if text else () for text in texts(table, role.columns[0])]
     return label_sets(table, role.columns, role.separator)
+
+
+def label_codes(table: Table, role: Role) -> tuple[NDArray[np.int32], tuple[tuple[str, ...], ...]]:
+    """The labels of each row as a number, (rows,), and the sets of labels that it counts."""
+    if table.outline is not None:
+        return table.outline.label_codes, table.outline.label_sets
+    numbers: dict[tuple[str, ...], int] = {}
+    codes = [numbers.setdefault(row, len(numbers)) for row in labels_of(table, role)]
+    return np.array(codes, np.int32), tuple(numbers)
+
+
+def label_counts(table: Table, role: Role) -> Counter[str]:
+    """How many rows have each label."""
+    codes, sets = label_codes(table, role)
+    counts: Counter[str] = Counter()
+    for labels, count in zip(sets, np.bincount(codes, minlength=len(sets)), strict=True):
+        counts.update(dict.fromkeys(labels, int(count)))
+    return +counts
 
 
 def label_role(roles: Sequence[Role]) -> Role | None:

@@ -59,7 +59,9 @@ def open_table(data: Data, opening: Opening | None = None, split: str = "train")
         path = resolve(data, opening.folder)
         if path.is_dir():
             return open_folder(path, _name(path, opening.folder))
-    return _open_files([data] if isinstance(data, str | os.PathLike) else data, opening)
+    files = table_files(data, opening)
+    assert files is not None
+    return _open_files(files, opening)
 
 
 def from_frame(frame: pd.DataFrame, name: str = "DataFrame") -> Table:
@@ -102,20 +104,53 @@ def resolve(data: str | os.PathLike[str], folder: Path) -> Path:
     return folder / text
 
 
-def _open_files(entries: Sequence[str | os.PathLike[str]], opening: Opening) -> Table:
-    paths = [path for entry in entries for path in _expand(entry, opening.folder)]
+def table_files(data: Data, opening: Opening) -> list[tuple[Path, str]] | None:
+    """The table files that `data` names, with what messages call them; None for other data.
+
+    Raises:
+        DataError: No such file, or none that matches.
+    """
+    if isinstance(data, pd.DataFrame):
+        return None
+    if isinstance(data, str | os.PathLike):
+        named = isinstance(data, str) and data.startswith((TFDS_PREFIX, DEMO_PREFIX))
+        if named or resolve(data, opening.folder).is_dir():
+            return None
+        data = [data]
+    paths = [path for entry in data for path in _expand(entry, opening.folder)]
     if not paths:
         raise DataError("data: an empty list of files. Expected at least one file.")
-    tables = [read_file(path, _name(path, opening.folder), opening.format) for path in paths]
+    return [(path, _name(path, opening.folder)) for path in paths]
+
+
+def joined_name(names: Sequence[str]) -> str:
+    """What messages call several files together."""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return names[0] + more
+
+
+def require_same_columns(
+    columns: Sequence[str], name: str, first: Sequence[str], first_name: str
+) -> None:
+    """Refuses files of one table whose columns differ.
+
+    Raises:
+        DataError: They do.
+    """
+    if set(columns) != set(first):
+        raise DataError(
+            f"{name}: other columns than in {first_name}. "
+            f"Expected {', '.join(first)}. Received: {', '.join(columns)}."
+        )
+
+
+def _open_files(files: Sequence[tuple[Path, str]], opening: Opening) -> Table:
+    tables = [read_file(path, name, opening.format) for path, name in files]
     first = tables[0]
-    for table in tables[1:]:
-        if set(table.columns) != set(first.columns) and extension(paths[0]) != ".jsonl":
-            raise DataError(
-                f"{table.name}: other columns than in {first.name}. "
-                f"Expected {', '.join(first.columns)}. Received: {', '.join(table.columns)}."
-            )
-    more = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
-    return concatenate(tables, first.name + more)
+    if extension(files[0][0]) != ".jsonl":  # a line of JSON may leave out what it has no value for
+        for table in tables[1:]:
+            require_same_columns(table.columns, table.name, first.columns, first.name)
+    return concatenate(tables, joined_name([table.name for table in tables]))
 
 
 def _expand(entry: str | os.PathLike[str], folder: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """Train, validation and test rows, and a record of how they were chosen."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,11 @@ from toolkit.data.columns import texts
 from toolkit.data.cutting import Decision, cut_train
 from toolkit.data.demo import DEMO_PREFIX, demo_splits
 from toolkit.data.files import FileFormat
+from toolkit.data.placement import IN_MEMORY, Placement, Tick, open_on_disk, place
 from toolkit.data.report import Finding, raise_all, row_finding
 from toolkit.data.roles import Role, label_role, labels_of, missing_columns, text_columns
-from toolkit.data.sources import Opening, open_table
+from toolkit.data.sources import Data, Opening, open_table
+from toolkit.data.storing import Needs
 from toolkit.data.table import Table
 from toolkit.data.tfds_source import TFDS_PREFIX, named_split, tfds_splits
 from toolkit.errors import DataError
@@ -34,6 +36,7 @@ class Splits:
         test: Rows to judge by, at the very end.
         decisions: How each was chosen.
         skipped: Rows left out on request, all listed.
+        placement: Where the rows are held.
     """
 
     train: Table
@@ -41,10 +44,24 @@ class Splits:
     test: Table
     decisions: tuple[Decision, ...]
     skipped: tuple[Finding, ...] = ()
+    placement: Placement = IN_MEMORY
 
     def items(self) -> Iterator[tuple[str, Table]]:
         """Name and table of each split."""
         yield from zip(PARTS, (self.train, self.validation, self.test), strict=True)
+
+    def sample(self, seed: int = 0) -> "Splits":
+        """The same in memory: rows drawn from splits that lie on disk, all rows of others.
+
+        Args:
+            seed: Draws the rows; validation and test get an eighth as many as train.
+        """
+        return replace(
+            self,
+            train=self.train.sample(seed),
+            validation=self.validation.sample(seed, 1 / 8),
+            test=self.test.sample(seed, 1 / 8),
+        )
 
     @property
     def sha256(self) -> dict[str, str]:
@@ -58,6 +75,7 @@ def load_splits(
     folder: Path = Path(),
     default_share: Share = DEFAULT_SHARE,
     problems: list[Finding] | None = None,
+    tick: Tick | None = None,
 ) -> Splits:
     """Opens the data of a recipe and settles which rows train, validate and test.
 
@@ -74,13 +92,15 @@ def load_splits(
         default_share: For a split that nothing else gives.
         problems: Rows that cannot be used are left out and added here, for a report of all that
             is wrong; None: they are an error, unless ``skip_bad_rows`` is on.
+        tick: Told how far large files are read.
 
     Raises:
         DataError: Data that cannot be opened, columns that are not there, rows that cannot be
             used, an empty split, a group in two splits; lists all it found.
     """
     opening = _opening(data, roles, folder)
-    tables, decisions = _open_parts(data, opening)
+    placement = place(data.prepare, _given(data), opening)
+    tables, decisions = _open_parts(data, _opener(data, roles, opening, placement, tick), opening)
     raise_all([f for table in tables.values() for f in missing_columns(table, roles)])
     decisions = _drop_unlabelled(tables, decisions, roles)
     tables, skipped = _without_bad_rows(tables, roles, data.skip_bad_rows, problems)
@@ -95,6 +115,7 @@ def load_splits(
         test=tables["test"],
         decisions=tuple(decisions),
         skipped=tuple(skipped),
+        placement=placement,
     )
 
 
@@ -109,7 +130,27 @@ def _opening(data: DataOptions, roles: Sequence[Role], folder: Path) -> Opening:
     return Opening(folder, file_format, data.data_dir)
 
 
-def _open_parts(data: DataOptions, opening: Opening) -> tuple[dict[str, Table], list[Decision]]:
+def _given(data: DataOptions) -> list[Data]:
+    return [getattr(data, name) for name in PARTS if getattr(data, name) is not None]
+
+
+def _opener(
+    data: DataOptions,
+    roles: Sequence[Role],
+    opening: Opening,
+    placement: Placement,
+    tick: Tick | None,
+) -> Callable[[Data, str], Table]:
+    """What opens data, for a split, where it is to be held."""
+    if placement.where == "memory":
+        return lambda source, split: open_table(source, opening, split)
+    needs = Needs(tuple(roles), data.split or SplitOptions())
+    return lambda source, split: open_on_disk(source, opening, split, needs, tick)
+
+
+def _open_parts(
+    data: DataOptions, open_one: Callable[[Data, str], Table], opening: Opening
+) -> tuple[dict[str, Table], list[Decision]]:
     """Opens what the recipe names and the splits that a named data set brings."""
     given = {name: getattr(data, name) for name in PARTS if getattr(data, name) is not None}
     decisions = [Decision(name, "given data", f"data.{name} is given") for name in given]
@@ -119,7 +160,7 @@ def _open_parts(data: DataOptions, opening: Opening) -> tuple[dict[str, Table], 
     tables, errors = {}, []
     for name, source in wanted.items():
         try:
-            tables[name] = open_table(source, opening, split=name)
+            tables[name] = open_one(source, name)
         except DataError as error:
             errors.append(str(error))
     raise_all(errors)

@@ -1,8 +1,9 @@
 """A table of rows that remember where they came from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,27 @@ class Source:
     folder: Path = Path()
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What splitting and checking ask of rows that lie on disk, a few bytes each.
+
+    Attributes:
+        content: (rows,) hash of what makes a row the same example as another.
+        label_codes: (rows,) number of each row's labels in `label_sets`; 0 where there are none.
+        label_sets: The different sets of labels.
+        bad: What is wrong with rows, what was expected, and their numbers.
+    """
+
+    content: NDArray[np.uint64]
+    label_codes: NDArray[np.int32]
+    label_sets: tuple[tuple[str, ...], ...]
+    bad: tuple[tuple[str, str, NDArray[np.int64]], ...] = ()
+
+    def take(self, rows: NDArray[np.int64]) -> "Outline":
+        """The outline of the given rows, which are taken to be good."""
+        return Outline(self.content[rows], self.label_codes[rows], self.label_sets)
+
+
 class Table:
     """A `pandas.DataFrame` (index 0 to n-1, column names are strings) and each row's origin.
 
@@ -36,7 +58,16 @@ class Table:
         sources: The places that the rows came from.
         source_numbers: (rows,) the position of each row's source in `sources`.
         row_numbers: (rows,) each row's number in its source, as a user counts.
+        columns: Names of the columns that the source has, where `frame` holds only some of them.
+
+    Attributes:
+        on_disk: Whether the rows lie on disk; `frame` then holds only what splitting needs, and
+            `read` brings the rest into memory.
+        outline: What is known of rows on disk.
     """
+
+    on_disk: ClassVar[bool] = False
+    outline: Outline | None = None
 
     def __init__(
         self,
@@ -45,12 +76,14 @@ class Table:
         sources: Sequence[Source],
         source_numbers: ArrayLike,
         row_numbers: ArrayLike,
+        columns: Sequence[str] | None = None,
     ) -> None:
         self.frame = frame.reset_index(drop=True)
         self.name = name
         self.sources = tuple(sources)
         self.source_numbers: NDArray[np.int32] = np.asarray(source_numbers, np.int32)
         self.row_numbers: NDArray[np.int64] = np.asarray(row_numbers, np.int64)
+        self.all_columns = None if columns is None else tuple(columns)
 
     @classmethod
     def from_source(
@@ -69,6 +102,8 @@ class Table:
     @property
     def columns(self) -> list[str]:
         """The column names."""
+        if self.all_columns is not None:
+            return list(self.all_columns)
         return [str(column) for column in self.frame.columns]
 
     @property
@@ -89,15 +124,40 @@ class Table:
 
     def take(self, rows: ArrayLike, name: str | None = None) -> "Table":
         """The given rows (numbers, or a mask) in the given order, origins included."""
-        chosen = np.asarray(rows)
-        chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+        chosen = as_numbers(rows)
         return Table(
             self.frame.iloc[chosen],
             name or self.name,
             self.sources,
             self.source_numbers[chosen],
             self.row_numbers[chosen],
+            self.all_columns,
         )
+
+    def read(self) -> "Table":
+        """The rows with all that a task needs of them, in memory."""
+        return self
+
+    def chunks(self, rows: int) -> Iterator["Table"]:
+        """The rows in order, at most `rows` of them in memory at a time."""
+        for start in range(0, len(self), rows):
+            yield self.take(np.arange(start, min(start + rows, len(self)))).read()
+
+    def sample(self, seed: int = 0, share: float = 1.0) -> "Table":
+        """Rows that stand for all of them, in memory: all, unless they lie on disk.
+
+        Args:
+            seed: Draws the rows.
+            share: Of the usual number of rows.
+        """
+        del seed, share
+        return self
+
+
+def as_numbers(rows: ArrayLike) -> NDArray[np.int64]:
+    """Row numbers, from numbers or from a mask."""
+    chosen = np.asarray(rows)
+    return np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
 
 
 def concatenate(tables: Sequence[Table], name: str) -> Table:

@@ -121,6 +121,12 @@ class DataOptions(Section):
     skip_bad_rows: bool = Field(
         False, description="Skip rows that cannot be used, count and list them; else an error."
     )
+    prepare: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Keep rows and examples on disk, in the cache, instead of in memory; auto: "
+        "where the files are larger than 500 MB together (.gz and .parquet count three times). "
+        "Vocabularies and scalers are then fitted on a sample of the rows.",
+    )
     limit: int | None = Field(None, ge=1, description="Use only the first rows of each split.")
 
     @model_validator(mode="after")
