@@ -7,8 +7,9 @@ from keras import ops
 
 from toolkit.errors import ArgumentError
 from toolkit.layers.arguments import Shape, Tensor, check_positive
+from toolkit.layers.lean_attention import softmax
 from toolkit.layers.multi_head_attention import MultiHeadAttention
-from toolkit.layers.scaled_attention import scaled, softmax
+from toolkit.layers.scaled_attention import scaled
 
 ITSELF = -1e5
 """Added to a step's score for itself: chosen only where there is nothing else."""
@@ -100,8 +101,7 @@ class LSHAttention(MultiHeadAttention):
         )
 
     def _project(self, query: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        heads = self._heads(self.query_value(query))
-        q, v = heads[:, : self.num_heads], heads[:, self.num_heads :]
+        q, v = ops.split(self._heads(self.query_value(query)), 2, axis=1)
         square = ops.sum(ops.square(ops.cast(q, "float32")), axis=-1, keepdims=True)
         return q, q * ops.cast(ops.rsqrt(square + 1e-12), q.dtype), v
 

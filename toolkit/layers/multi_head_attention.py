@@ -232,9 +232,9 @@ class MultiHeadAttention(keras.layers.Layer):
         return q, k, v
 
     def _split(self, fused: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        heads = self._heads(fused)
-        last = self.num_heads + self.shared
-        return heads[:, : self.num_heads], heads[:, self.num_heads : last], heads[:, last:]
+        # A split's gradient is one concatenation; that of slices would be as many padded sums.
+        ends = [self.num_heads, self.num_heads + self.shared]
+        return tuple(ops.split(self._heads(fused), ends, axis=1))
 
     def _heads(self, x: Tensor) -> Tensor:
         """(batch, time, heads * head_dim) to (batch, heads, time, head_dim)."""
@@ -264,7 +264,7 @@ class MultiHeadAttention(keras.layers.Layer):
         causal = causal_mask(*steps)[None, None] if use_causal_mask else None
         mask = join_masks(key_mask(padding_mask), pair_mask(attention_mask), causal)
         bias = None if self.position_bias is None else self.position_bias(*steps)
-        return scaled_attention(query, key, value, mask, bias, self._drop())
+        return scaled_attention(query, key, value, mask, bias, self._drop(), need_scores)
 
     def _drop(self) -> Any:
         # It knows from Keras whether it is training.
@@ -279,8 +279,8 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def project_context(self, context: Tensor) -> Cache:
         """Keys and values of a context (batch, key, context_dim), for every step to read."""
-        heads = self._heads(self.key_value(context))
-        return {"key": heads[:, : self.shared], "value": heads[:, self.shared :]}
+        key, value = ops.split(self._heads(self.key_value(context)), 2, axis=1)
+        return {"key": key, "value": value}
 
     def step(
         self,

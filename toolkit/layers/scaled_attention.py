@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from toolkit.layers.arguments import Tensor
+from toolkit.layers.lean_attention import lean_attention, softmax
 
 FORBIDDEN = {"float16": -3e4, "bfloat16": -1e9, "float32": -1e9, "float64": -1e9}
 """Added to a score that must not count: its exponential is 0, and no sum of two overflows."""
@@ -21,7 +22,8 @@ def scaled_attention(
     mask: Tensor | None = None,
     bias: Tensor | None = None,
     drop: Callable[[Tensor], Tensor] | None = None,
-) -> tuple[Tensor, Tensor]:
+    need_scores: bool = True,
+) -> tuple[Tensor, Tensor | None]:
     """softmax(query key' / sqrt(head_dim) + bias) value.
 
     Args:
@@ -33,10 +35,13 @@ def scaled_attention(
             with nothing to attend gets zeros.
         bias: added to the scores, broadcastable like `mask`.
         drop: applied to the probabilities.
+        need_scores: return the probabilities too.
 
     Returns:
-        The output, shaped like `query`, and the probabilities (batch, heads, query, key).
+        The output, shaped like `query`, and the probabilities (batch, heads, query, key) or None.
     """
+    if bias is None and drop is None and not need_scores:
+        return unscored_attention(query, key, value, mask), None
     scores = grouped(lambda q, k: ops.einsum("bhqd,bhkd->bhqk", q, k), scaled(query), key)
     if bias is not None:
         scores = scores + ops.cast(bias, scores.dtype)
@@ -46,17 +51,22 @@ def scaled_attention(
     return output, probabilities
 
 
+def unscored_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """`scaled_attention` where only a mask bears on the scores and nobody looks at them."""
+    key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
+    if mask is None:
+        return lean_attention(scaled(query), key, value, None)
+    mask = ops.cast(mask, query.dtype)
+    output = lean_attention(scaled(query), key, value, forbidden(mask))
+    return output * ops.max(mask, axis=-1, keepdims=True)
+
+
 def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
     """Softmax over the last axis where the mask is True; zeros where it is nowhere."""
     if mask is None:
         return softmax(scores)
     mask = ops.cast(mask, scores.dtype)
     return softmax(scores + forbidden(mask)) * ops.max(mask, axis=-1, keepdims=True)
-
-
-def softmax(scores: Tensor, axis: int = -1) -> Tensor:
-    """Softmax; of a single score too, where `ops.softmax` warns."""
-    return ops.ones_like(scores) if scores.shape[axis] == 1 else ops.softmax(scores, axis=axis)
 
 
 def scaled(query: Tensor) -> Tensor:
