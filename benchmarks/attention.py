@@ -160,6 +160,12 @@ class OurDecoder(keras.Model):
         """Logits (rows, steps, words)."""
         return self.embed.logits(self.decode(self.embed(tokens)))
 
+    def loss_of(self, tokens: Any) -> Any:
+        """Mean cross-entropy, without holding the logits."""
+        hidden = self.decode(self.embed(tokens))
+        weights = tf.fill(tokens.shape, 1 / (ROWS * STEPS))
+        return layers.tied_cross_entropy(hidden, self.embed.table, tokens, weights)
+
 
 class KerasDecoder(keras.Model):
     """The same function from Keras's layers."""
@@ -182,8 +188,13 @@ class KerasDecoder(keras.Model):
             x = second(x + self.narrow[number](self.wide[number](x)))
         return self.embed(x, reverse=True)
 
+    def loss_of(self, tokens: Any) -> Any:
+        """Mean cross-entropy."""
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, self(tokens))
+        return tf.reduce_mean(losses)
 
-def training_step(model: keras.Model, xla: bool) -> Callable[[], Any]:
+
+def training_step(model: Any, xla: bool) -> Callable[[], Any]:
     """Loss, gradients and Adam's update of a batch."""
     tokens = tf.random.uniform((ROWS, STEPS), 0, WORDS, tf.int32)
     model(tokens)
@@ -193,8 +204,7 @@ def training_step(model: keras.Model, xla: bool) -> Callable[[], Any]:
     @tf.function(jit_compile=xla)
     def step() -> Any:
         with tf.GradientTape() as tape:
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, model(tokens))
-            loss = tf.reduce_mean(losses)
+            loss = model.loss_of(tokens)
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss

@@ -39,6 +39,7 @@ from toolkit.layers.spec_augment import SpecAugment
 from toolkit.layers.stochastic_depth import StochasticDepth
 from toolkit.layers.temporal_convolution import TemporalConvolutionBlock, TemporalConvolutionStack
 from toolkit.layers.text_convolution import TextConvolution
+from toolkit.layers.tied_cross_entropy import tied_cross_entropy
 from toolkit.layers.token_dropout import TokenDropout
 from toolkit.layers.token_embedding import TokenEmbedding
 from toolkit.layers.transformer_decoder import TransformerDecoder, TransformerDecoderLayer
@@ -96,4 +97,5 @@ __all__ = [
     "TransformerEncoder",
     "TransformerEncoderLayer",
     "VariableSelection",
+    "tied_cross_entropy",
 ]

@@ -1,0 +1,104 @@
+"""Cross-entropy of the tied softmax, without ever holding all logits."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from toolkit.errors import ArgumentError
+from toolkit.layers.arguments import Tensor, check_positive
+
+
+def tied_cross_entropy(
+    hidden: Tensor,
+    table: Tensor,
+    token_ids: Tensor,
+    weights: Tensor,
+    label_smoothing: float = 0.0,
+    parts: int = 8,
+) -> Tensor:
+    """Sum of weight x cross-entropy(token_id, softmax(hidden table')).
+
+    For training: the rows are worked off in parts, and each part's gradient is computed while its
+    logits are at hand, so that the logits and their gradient are never held as a whole, and no
+    one-hot matrix exists. Where no gradient is wanted, plain logits cost less.
+
+    Args:
+        hidden: (..., dim), such as a decoder's outputs (batch, time, dim).
+        table: (vocabulary, dim), such as `TokenEmbedding.table`.
+        token_ids: integers (...), the right answers.
+        weights: (...), 0 for padding; divided by the global number of tokens for a mean.
+        label_smoothing: share of the target spread evenly over the vocabulary, in [0, 1).
+        parts: into how many parts the rows are cut.
+
+    Returns:
+        A scalar, float32.
+
+    Raises:
+        ArgumentError: a `label_smoothing` outside [0, 1), no positive number of parts.
+
+    Example:
+        >>> import numpy as np
+        >>> hidden, table = np.zeros((2, 3, 4), "float32"), np.zeros((10, 4), "float32")
+        >>> loss = tied_cross_entropy(hidden, table, np.ones((2, 3), "int32"), np.ones((2, 3)) / 6)
+        >>> round(float(loss), 4)  # log 10
+        2.3026
+
+    Reference, for the smoothed target: Szegedy et al. (arXiv 1512.00567), section 7.
+    """
+    check_positive(parts=parts)
+    if not 0 <= label_smoothing < 1:
+        raise ArgumentError(
+            "label_smoothing: Expected a number of at least 0 and below 1. "
+            f"Received: label_smoothing={label_smoothing}"
+        )
+    hidden = ops.reshape(hidden, (-1, hidden.shape[-1]))
+    table = ops.cast(table, hidden.dtype)
+    answers = cut(ops.reshape(ops.cast(token_ids, "int32"), (-1,)), parts)
+    weights = cut(ops.reshape(ops.cast(weights, "float32"), (-1,)), parts)
+
+    def total(hidden: Tensor, table: Tensor) -> tuple[Tensor, Callable[..., Any]]:
+        loss: Any = 0.0
+        by_hidden, by_table = [], ops.zeros_like(table)
+        rows = cut(hidden, parts)
+        for part in range(parts):
+            share, slope = part_loss(
+                rows[part], table, answers[part], weights[part], label_smoothing
+            )
+            loss = loss + share
+            by_hidden.append(ops.matmul(slope, table))
+            by_table = by_table + ops.einsum("rv,rd->vd", slope, rows[part])
+        whole = ops.concatenate(by_hidden)[: ops.shape(hidden)[0]]
+
+        def gradient(*upstream: Tensor, **_: Any) -> tuple[Tensor, Tensor]:
+            scale = ops.cast(upstream[-1], whole.dtype)
+            return scale * whole, scale * by_table
+
+        return loss, gradient
+
+    return ops.custom_gradient(total)(hidden, table)
+
+
+def cut(x: Tensor, parts: int) -> Tensor:
+    """(rows, ...) to (parts, rows / parts, ...), filled up with zeros."""
+    missing = -ops.shape(x)[0] % parts
+    x = ops.pad(x, ((0, missing), *((0, 0) for _ in x.shape[1:])))
+    return ops.reshape(x, (parts, -1, *x.shape[1:]))
+
+
+def part_loss(
+    rows: Tensor, table: Tensor, answers: Tensor, weights: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """The weighted loss of some rows, and its gradient by their logits."""
+    logits = ops.cast(ops.einsum("rd,vd->rv", rows, table), "float32")
+    log_sum = ops.logsumexp(logits, axis=-1, keepdims=True)
+    right = ops.take_along_axis(logits, answers[:, None], axis=-1)
+    losses = log_sum - (1 - smoothing) * right
+    words = table.shape[0]
+    if smoothing:
+        losses = losses - smoothing * ops.mean(logits, axis=-1, keepdims=True)
+    slope = ops.exp(logits - log_sum) - smoothing / words
+    places = ops.stack([ops.arange(ops.shape(answers)[0]), answers], axis=-1)
+    true = ops.take_along_axis(slope, answers[:, None], axis=-1)[:, 0] - (1 - smoothing)
+    slope = ops.scatter_update(slope, places, true) * weights[:, None]
+    return ops.sum(losses[:, 0] * weights), ops.cast(slope, rows.dtype)
