@@ -18,7 +18,7 @@ from toolkit.errors import ArgumentError
 from toolkit.training.cluster import Cluster, find_cluster
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Distribution:
     """The replicas that compute a step together, and this process's part in it.
 
@@ -132,13 +132,24 @@ class Distribution:
         return json.loads(self.from_chief({"text": text})["text"].tobytes())
 
     def _gather_integers(self, values: NDArray[np.int32]) -> NDArray[np.int32]:
-        def mine(context: Any) -> tf.Tensor:
-            first = context.replica_id_in_sync_group % self.local_replicas == 0
-            return tf.constant(values if first else values[:0])
+        return np.asarray(_collector(self)(tf.constant(values)), dtype=np.int32)
 
-        value = self.strategy.experimental_distribute_values_from_function(mine)
-        gathered = self.strategy.gather(value, axis=0)
-        return np.asarray(gathered, dtype=np.int32)
+
+@cache
+def _collector(distribution: Distribution) -> Any:
+    """Return a function, traced once, that joins all workers' integers on every worker."""
+
+    def on_replica(values: Any) -> Any:
+        context = tf.distribute.get_replica_context()
+        first = context.replica_id_in_sync_group % distribution.local_replicas == 0
+        mine = values[: tf.where(first, tf.size(values), 0)]  # the others have nothing to add
+        return context.all_gather(mine, axis=0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
+    def collect(values: Any) -> Any:
+        return distribution.local(distribution.run(on_replica, values))[0]
+
+    return collect
 
 
 def _pack(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.int32]:

@@ -132,9 +132,11 @@ class _Job:
 
 
 def _forward(index: int, stream: IO[str] | None, target: IO[str]) -> None:
-    for line in stream or ():
-        target.write(f"[{index}] {line}")
-        target.flush()
+    assert stream is not None
+    with stream:
+        for line in stream:
+            target.write(f"[{index}] {line}")
+            target.flush()
 
 
 def _free_ports(count: int) -> list[int]:

@@ -51,6 +51,10 @@ class Progress:
             f"{speed:.0f} examples/s, {duration(left)} left"
         )
 
+    def working(self, what: str, done: int, total: int, left: float) -> None:
+        """Show work before the first round under way: ``what`` of it is done, and how much."""
+        self._moving(f"{done:,} of about {total:,} {what}, {duration(left)} left")
+
     def validating(self, number: int, done: int, total: int) -> None:
         """Show a validation under way."""
         self._moving(f"{self._name(number)} validating {done}/{total}")
