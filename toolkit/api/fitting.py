@@ -18,6 +18,7 @@ from typing import Any
 import keras
 
 from toolkit.api.own_model import check_own_model, is_model
+from toolkit.api.preparing import Working, fit_state, make_examples
 from toolkit.api.recipes import Overrides, RecipeLike, open_recipe, written_batch_size
 from toolkit.api.run import Run
 from toolkit.api.tasks import load_task, make_task
@@ -33,7 +34,7 @@ from toolkit.training.distribution import Distribution, distribute
 from toolkit.training.fit import Result, train
 from toolkit.training.run_directory import Resume, RunDirectory, training_identity, write_text
 
-DATA_FILES = ("train", "validation", "test", "data_dir")
+DATA_FILES = ("train", "validation", "test", "data_dir", "prepare")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def fit(
     path = _directory(opened, run, resume, distribution)
     clock = _Clock()
     with clock.measure("prepare"):
-        prepared = _prepare(opened, RunDirectory(path).task if resume else None)
+        state = RunDirectory(path).task if resume else None
+        prepared = _prepare(opened, state, Working(distribution.is_chief))
         if own_model is not None:
             check_own_model(prepared.task, own_model, prepared.train)
     with _possession(path, resume, distribution) as directory:
@@ -142,30 +144,35 @@ def prepare(
         RecipeError: the recipe does not validate.
         DataError: the data cannot be used.
     """
-    return _prepare(open_recipe(recipe, overrides, sections), None)
+    return _prepare(open_recipe(recipe, overrides, sections), None, Working())
 
 
-def _prepare(recipe: Recipe, saved_state: Path | None) -> Prepared:
+def _prepare(recipe: Recipe, saved_state: Path | None, working: Working) -> Prepared:
     """Fit the task's state or, for a run that goes on, read it."""
-    splits = checked_splits(recipe)
+    splits = checked_splits(recipe, working)
     if saved_state is not None and saved_state.is_dir():
         task = load_task(recipe.options, RunDirectory(saved_state.parent))
     else:
         task = make_task(recipe.options)
-        task.prepare(splits)
-    return Prepared(
-        recipe, splits, task, task.examples(splits.train), task.examples(splits.validation)
+        fit_state(task, splits)
+    train, validation = (
+        make_examples(task, table, working) for table in (splits.train, splits.validation)
     )
+    return Prepared(recipe, splits, task, train, validation)
 
 
-def checked_splits(recipe: Recipe) -> Splits:
+def checked_splits(recipe: Recipe, working: Working | None = None) -> Splits:
     """Open a recipe's data and check it; what is only doubtful becomes warnings.
+
+    Args:
+        recipe: whose data.
+        working: told how far large files are read.
 
     Raises:
         DataError: lists every error.
     """
     options: Any = recipe.options
-    splits = load_splits(options.data, options.roles(), recipe.base_directory)
+    splits = load_splits(options.data, options.roles(), recipe.base_directory, tick=working)
     report = check_splits(splits, options.roles(), written_batch_size(options))
     report.raise_errors()
     for finding in report.warnings:

@@ -13,9 +13,11 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from toolkit.data.files import EXTENSIONS, FileFormat, extension, read_chunks, to_frame
+from toolkit.data.placement import open_on_disk, place
 from toolkit.data.report import raise_all
 from toolkit.data.roles import Role, missing_columns, text_columns
 from toolkit.data.sources import Opening, from_frame, open_table, resolve
+from toolkit.data.storing import Needs
 from toolkit.data.table import Source, Table
 from toolkit.errors import ArgumentError, DataError
 from toolkit.recipe import DataOptions
@@ -33,6 +35,7 @@ class InputReader:
     """
 
     def __init__(self, data: DataOptions, roles: Sequence[Role], rows: int = 4096) -> None:
+        self.data = data
         self.roles = roles
         self.rows = rows
         self.format = FileFormat(
@@ -65,9 +68,11 @@ class InputReader:
         return self._cut(open_table(inputs, self.opening))
 
     def whole(self, inputs: Inputs) -> Table:
-        """Return the inputs as one table, for what needs to see all of them."""
+        """Return the inputs as one table, on disk if large, for what needs to see all of them."""
         if isinstance(inputs, str | os.PathLike | pd.DataFrame):
-            return open_table(inputs, self.opening)
+            if place(self.data, [inputs], self.opening).where == "memory":
+                return open_table(inputs, self.opening)
+            return open_on_disk(inputs, self.opening, "train", Needs(tuple(self.roles)))
         raise ArgumentError(f"Expected a file or a DataFrame. Received: {type(inputs).__name__}.")
 
     def _cut(self, table: Table) -> Iterator[Table]:

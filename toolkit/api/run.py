@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from toolkit.api.evaluation import Evaluation
 from toolkit.api.inputs import InputReader, Inputs, input_roles
+from toolkit.api.preparing import make_examples
 from toolkit.api.tasks import load_task
 from toolkit.data.columns import column_name
 from toolkit.data.examples import Examples
@@ -137,7 +138,7 @@ class Run:
 
     def evaluate_table(self, table: Table, name: str) -> Evaluation:
         """Score the model on an open table."""
-        examples = self.task.examples(table)
+        examples = make_examples(self.task, table)
         report = self.task.report(self._answers(examples), examples, table)
         return Evaluation(name, len(table), json.loads(json.dumps(report, default=float)))
 
@@ -226,7 +227,7 @@ class Run:
 
     def keep_examples(self, table: Table) -> None:
         """Keep the inputs of a few rows, so that the run can be exported without its data."""
-        first = table.take(range(min(STORED_ROWS, len(table))))
+        first = table.take(range(min(STORED_ROWS, len(table)))).read()
         if all(role.kind in KEPT_KINDS for role in self._input_roles()):
             columns = [column for role in self._input_roles() for column in role.columns]
             frame = first.frame[[column_name(first, column) for column in columns]]
@@ -237,7 +238,7 @@ class Run:
         path = self.path / EXAMPLES
         if not path.is_file():
             test = self.splits().test
-            return test.take(range(min(STORED_ROWS, len(test))))
+            return test.take(range(min(STORED_ROWS, len(test)))).read()
         lines = path.read_text(encoding="utf-8").split("\n")
         return next(self.reader.tables([json.loads(line) for line in lines if line]))
 

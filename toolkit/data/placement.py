@@ -25,6 +25,7 @@ from toolkit.data.storing import Needs, store_table
 from toolkit.data.table import Source, Table
 from toolkit.data.text_files import readable, sha256_of
 from toolkit.errors import DataError
+from toolkit.recipe import DataOptions
 
 PREPARE_ABOVE = 500_000_000  # bytes; text takes several times its size in memory
 PACKED = 3  # times its size on disk that compressed data is taken to be
@@ -32,6 +33,9 @@ CHUNK = 10_000  # rows
 
 Tick = Callable[[str, int, int], None]
 """Called with what is done, how much of it and of how much."""
+
+
+Where = Literal["disk", "memory"]
 
 
 @dataclass(frozen=True)
@@ -43,19 +47,26 @@ class Placement:
         reason: Why.
     """
 
-    where: Literal["disk", "memory"]
+    where: Where
     reason: str
 
 
 IN_MEMORY = Placement("memory", "the rows were given")
 
 
-def place(
-    prepare: Literal["auto", "always", "never"], data: Sequence[Data], opening: Opening
-) -> Placement:
-    """Settles where the rows of all of `data` together are held."""
-    if prepare != "auto":
-        return Placement("disk" if prepare == "always" else "memory", f"data.prepare is {prepare}")
+def place(options: DataOptions, data: Sequence[Data], opening: Opening) -> Placement:
+    """Settles where the rows of all of `data` together are held.
+
+    Args:
+        options: The recipe's data section.
+        data: What it names, or other data for the same task.
+        opening: How it is opened.
+    """
+    if options.prepare != "auto":
+        where: Where = "disk" if options.prepare == "always" else "memory"
+        return Placement(where, f"data.prepare is {options.prepare}")
+    if not options.rows_alone:
+        return Placement("memory", "this task's examples are made of several rows")
     sizes = [size for one in data for size in _sizes(one, opening)]
     known = f"the files hold about {sum(sizes) / 1e6:,.0f} MB"
     if sum(sizes) > PREPARE_ABOVE:

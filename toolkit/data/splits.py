@@ -99,7 +99,7 @@ def load_splits(
             used, an empty split, a group in two splits; lists all it found.
     """
     opening = _opening(data, roles, folder)
-    placement = place(data.prepare, _given(data), opening)
+    placement = place(data, _given(data), opening)
     tables, decisions = _open_parts(data, _opener(data, roles, opening, placement, tick), opening)
     raise_all([f for table in tables.values() for f in missing_columns(table, roles)])
     decisions = _drop_unlabelled(tables, decisions, roles)

@@ -1,7 +1,7 @@
 """Bringing rows from files, or wherever they are, into a table on disk, some thousand at a time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +48,7 @@ class Needs:
     """
 
     roles: tuple[Role, ...]
-    split: SplitOptions
+    split: SplitOptions = field(default_factory=SplitOptions)
 
     def shapes(self, table: Table) -> dict[str, Shape]:
         """The columns kept, by name, and what their values are turned into."""

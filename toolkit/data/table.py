@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -61,12 +60,10 @@ class Table:
         columns: Names of the columns that the source has, where `frame` holds only some of them.
 
     Attributes:
-        on_disk: Whether the rows lie on disk; `frame` then holds only what splitting needs, and
-            `read` brings the rest into memory.
-        outline: What is known of rows on disk.
+        outline: What is known of rows that lie on disk; None for rows in memory. `frame` then
+            holds only what splitting needs, and `read` brings the rest into memory.
     """
 
-    on_disk: ClassVar[bool] = False
     outline: Outline | None = None
 
     def __init__(

@@ -5,7 +5,7 @@ import os
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,8 +110,6 @@ class StoredTable(Table):
         outline: What is known of them.
     """
 
-    on_disk: ClassVar[bool] = True
-
     def __init__(
         self,
         frame: pd.DataFrame,
@@ -170,13 +168,22 @@ class StoredTable(Table):
         )
 
     def sample(self, seed: int = 0, share: float = 1.0) -> Table:
-        """Rows drawn at random, in order: at most 200,000, and 48 MB of them."""
+        """Rows drawn at random, in order: at most 200,000 and 48 MB, and one of each label."""
         return self.take(self.sample_rows(seed, share)).read()
 
     def sample_rows(self, seed: int = 0, share: float = 1.0) -> NDArray[np.int64]:
         """The rows that `sample` takes."""
         most = min(SAMPLE_ROWS, int(SAMPLE_BYTES / self._store.bytes_per_row))
-        return sample_rows(len(self), max(1, int(most * share)), seed)
+        drawn = sample_rows(len(self), max(1, int(most * share)), seed)
+        return np.union1d(drawn, self._one_of_each_label())
+
+    def _one_of_each_label(self) -> NDArray[np.int64]:
+        codes, first = np.unique(self.outline.label_codes, return_index=True)
+        rows: dict[str, int] = {}
+        for code, row in zip(codes.tolist(), first.tolist(), strict=True):
+            for label in self.outline.label_sets[code] if self.outline.label_sets else ():
+                rows.setdefault(label, row)
+        return np.array(list(rows.values()), np.int64)
 
 
 def _digest(rows: NDArray[np.int64]) -> str:

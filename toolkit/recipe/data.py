@@ -99,6 +99,8 @@ class DataOptions(Section):
     """Where the rows come from; a task's own section adds the columns by their role."""
 
     short: ClassVar[str | None] = "train"
+    rows_alone: ClassVar[bool] = True
+    """Whether each row is an example without the others; if not, all rows stay in memory."""
 
     train: Source = Field(
         description="Training data: a file (.csv .tsv .jsonl .parquet .txt, also .gz), a list or "
@@ -128,6 +130,12 @@ class DataOptions(Section):
         "Vocabularies and scalers are then fitted on a sample of the rows.",
     )
     limit: int | None = Field(None, ge=1, description="Use only the first rows of each split.")
+
+    @model_validator(mode="after")
+    def _check_prepare(self) -> Self:
+        if self.prepare == "always" and not self.rows_alone:
+            refuse("prepare", "this task's examples are made of several rows, which stay in memory")
+        return self
 
     @model_validator(mode="after")
     def _check_split(self) -> Self:

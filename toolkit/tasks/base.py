@@ -67,7 +67,11 @@ class Task(ABC, Generic[OptionsT]):
 
     @abstractmethod
     def prepare(self, splits: Splits) -> None:
-        """Fit vocabularies, scalers and label names on ``splits.train``; note decisions."""
+        """Fit vocabularies, scalers and label names on ``splits.train``; note decisions.
+
+        Where the data is larger than memory, ``splits`` are rows drawn from it, at least one of
+        every label.
+        """
 
     @abstractmethod
     def save(self, directory: Path) -> None:
@@ -89,6 +93,10 @@ class Task(ABC, Generic[OptionsT]):
     def examples(self, table: Table, *, targets: bool = True) -> Examples:
         """Return ``table`` ready for batches, with or without what is to be learnt.
 
+        Where the data is larger than memory, ``table`` is some thousand rows of it at a time and
+        what comes back as :class:`StoredExamples` goes to disk. A task whose examples are made
+        of several rows says so by ``rows_alone = False`` in its data section.
+
         Raises:
             DataError: a value cannot be used; names the file, the row and the column.
         """
@@ -109,7 +117,10 @@ class Task(ABC, Generic[OptionsT]):
         """Build the model: the only place where options become keyword arguments."""
 
     def initialise(self, model: keras.Model, examples: Examples) -> None:
-        """Set weights that have a closed form, from the training examples; nothing by default."""
+        """Set weights that have a closed form; nothing by default.
+
+        The training examples may lie on disk; ``examples.sample()`` brings some into memory.
+        """
 
     @abstractmethod
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
@@ -146,12 +157,19 @@ class Task(ABC, Generic[OptionsT]):
 
     @abstractmethod
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
-        """Score answers, in the order of the examples, by the field's own metrics."""
+        """Score answers, in the order of the examples, by the field's own metrics.
+
+        What was to be learnt is ``examples.target(name)``, wherever the examples lie.
+        """
 
     def report(
         self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
     ) -> dict[str, Any]:
-        """Return the evaluation report: scores, intervals, tables, the hardest errors."""
+        """Return the evaluation report: scores, intervals, tables, the hardest errors.
+
+        The rows of ``table`` may lie on disk; ``table.take(rows).read()`` brings a few into
+        memory.
+        """
         del table
         return {"scores": self.score(answers, examples)}
 

@@ -193,13 +193,13 @@ class Sentiment(Task[options.Options]):
 
     def initialise(self, model: keras.Model, examples: Examples) -> None:
         """Set the bags' naive Bayes ratios."""
-        assert isinstance(examples, StoredExamples)
-        encoded = np.asarray(examples.targets["label"])
+        sample = examples.sample()
+        encoded = np.asarray(sample.targets["label"])
         classes = np.eye(len(self.labels))[encoded] if encoded.ndim == 1 else encoded
         for kind in ("word_ngrams", "character_ngrams"):
             layers = [layer for layer in _layers(model) if layer.name == f"{kind}_bag"]
             for layer in layers:
-                ngrams: Any = examples.inputs[kind]
+                ngrams: Any = sample.inputs[kind]
                 layer.set_ratio(log_count_ratios(ngrams, classes, layer.vocabulary_size))
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
@@ -254,8 +254,7 @@ class Sentiment(Task[options.Options]):
 
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """Accuracy, macro F1, ROC-AUC, log loss and calibration error."""
-        assert isinstance(examples, StoredExamples)
-        return self._scorer(answers["probabilities"], np.asarray(examples.targets["label"]))()
+        return self._scorer(answers["probabilities"], np.asarray(examples.target("label")))()
 
     def _scorer(self, probabilities: NDArray[Any], labels: NDArray[Any]) -> Scorer:
         if self.several:
@@ -266,9 +265,8 @@ class Sentiment(Task[options.Options]):
         self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
     ) -> dict[str, Any]:
         """Scores with intervals, scores of each label, confusion matrix, hardest errors."""
-        assert isinstance(examples, StoredExamples)
         probabilities = answers["probabilities"]
-        labels = np.asarray(examples.targets["label"])
+        labels = np.asarray(examples.target("label"))
         predicted = self._predicted(probabilities)
         scorer = self._scorer(probabilities, labels)
         report: dict[str, Any] = {"scores": scorer()}
@@ -304,16 +302,17 @@ class Sentiment(Task[options.Options]):
             wrong = predicted != labels
             right = probabilities[np.arange(len(labels)), labels]
         order = np.flatnonzero(wrong)[np.argsort(right[wrong], kind="stable")][:HARDEST]
-        written = self.raw(table)["text"]
+        hardest = table.take(order).read()
+        written = self.raw(hardest)["text"]
         return [
             {
-                "where": table.where(int(row)),
-                "text": written[row],
+                "where": hardest.where(place),
+                "text": written[place],
                 "label": self._names(labels[row]),
                 "prediction": self._names(predicted[row]),
                 "probability_of_label": round(float(right[row]), 4),
             }
-            for row in order
+            for place, row in enumerate(order)
         ]
 
     def _names(self, label: Any) -> str:
