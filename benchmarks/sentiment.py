@@ -98,10 +98,12 @@ class Reference:
             pass
 
     def train(self) -> int:
+        """Train on a stretch of batches and say on how many texts."""
         self.model.fit(self.batches, steps_per_epoch=STRETCH, verbose=0)
         return STRETCH * BATCH
 
     def predict(self) -> int:
+        """Answer some texts and say how many."""
         self.model.predict(self.plain.take(4), verbose=0)
         return min(self.size, 4 * 256)
 
@@ -137,12 +139,14 @@ class Ours:
         self.step = 0
 
     def train(self) -> int:
+        """Train on a stretch of batches and say on how many texts."""
         rates = np.full(STRETCH, 1e-3, np.float32)
         self.engine.take(self.step, rates, np.zeros(1, np.float32))
         self.step += STRETCH
         return STRETCH * BATCH
 
     def predict(self) -> int:
+        """Answer the validation texts and say how many."""
         evaluate_answers(self.task, self.model, self.validation, self.distribution)
         return len(self.validation)
 

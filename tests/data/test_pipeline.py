@@ -69,7 +69,12 @@ def test_augmentation_depends_on_seed_epoch_and_row_alone(examples: StoredExampl
             augment=augment,
         )
         pairs = [(rows, inputs["noise"]) for inputs, _, _, rows in dataset.as_numpy_iterator()]
-        return {int(r): float(x) for rows, values in pairs for r, x in zip(rows, values) if r >= 0}
+        return {
+            int(r): float(x)
+            for rows, values in pairs
+            for r, x in zip(rows, values, strict=True)
+            if r >= 0
+        }
 
     one, two = noise(1, 10), noise(2, 6)
     assert one == two

@@ -12,7 +12,20 @@ import toolkit
 from tests.tasks.test_sentiment import reviews
 from toolkit.errors import RecipeError
 
-WORDS = "the film book song number was good fine lovely bad poor awful".split()
+WORDS = [
+    "the",
+    "film",
+    "book",
+    "song",
+    "number",
+    "was",
+    "good",
+    "fine",
+    "lovely",
+    "bad",
+    "poor",
+    "awful",
+]
 
 
 @pytest.fixture(scope="module")

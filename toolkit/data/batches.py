@@ -58,10 +58,12 @@ def bucket_boundaries(lengths: NDArray[np.int64], max_buckets: int) -> list[int]
             options = cost[k - 1, :j] + (counts[j] - counts[:j]) * candidates[j]
             cut[k, j] = int(np.argmin(options))
             cost[k, j] = options[cut[k, j]]
-    boundaries = [j := len(candidates) - 1]
+    j = len(candidates) - 1
+    boundaries = [int(candidates[j])]
     for k in range(int(np.argmin(cost[:, -1])), 0, -1):
-        boundaries.append(j := int(cut[k, j]))
-    return [int(candidates[j]) for j in reversed(boundaries)]
+        j = int(cut[k, j])
+        boundaries.insert(0, int(candidates[j]))
+    return boundaries
 
 
 class BatchPlan:
