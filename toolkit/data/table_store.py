@@ -19,8 +19,8 @@ from toolkit.data.table import Outline, Source, Table, as_numbers
 ROWS, OUTLINE = "rows.arrow", "outline.arrow"
 
 # Bytes of a sample's columns. Vocabularies and n-grams are counted in memory, in several times
-# as much; 48 MB hold some eight million words.
-SAMPLE_BYTES = 48_000_000
+# as much; 32 MB hold some five million words.
+SAMPLE_BYTES = 32_000_000
 
 CONTENT, LABEL, SOURCE, NUMBER = "#content", "#label", "#source", "#number"
 
@@ -168,7 +168,7 @@ class StoredTable(Table):
         )
 
     def sample(self, seed: int = 0, share: float = 1.0) -> Table:
-        """Rows drawn at random, in order: at most 200,000 and 48 MB, and one of each label."""
+        """Rows drawn at random, in order: at most 200,000 and 32 MB, and one of each label."""
         return self.take(self.sample_rows(seed, share)).read()
 
     def sample_rows(self, seed: int = 0, share: float = 1.0) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -78,6 +78,7 @@ class TextEncoder(tf.Module):
         self.word_ngrams = word_ngrams
         self.characters = characters
         self.character_ngrams = character_ngrams
+        self._graph: Callable[[Any], Any] | None = None  # traced once, for all calls of encode
 
     @classmethod
     def fit(cls, texts: NDArray[np.object_], options: EncoderOptions) -> TextEncoder:
@@ -119,7 +120,10 @@ class TextEncoder(tf.Module):
 
     def encode(self, texts: NDArray[np.object_]) -> dict[str, Ragged]:
         """Encode all ``(examples,)`` texts by the same graph, into memory."""
-        return collect(self, texts)
+        if self._graph is None:
+            traced = tf.function(self, input_signature=[tf.TensorSpec([None], tf.string)])
+            self._graph = lambda batch: traced(batch)  # an attribute of its own would be exported
+        return collect(self._graph, texts)
 
     def save(self, directory: Path) -> None:
         """Write the options and everything fitted."""

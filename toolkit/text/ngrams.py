@@ -63,16 +63,13 @@ class NGrams(tf.Module):
             max_size: the most n-grams kept, the most frequent ones.
             min_count: rarer ones are dropped.
         """
-        found, counts = zip(
-            *(
-                np.unique(keys, return_counts=True)
-                for keys in _keys(token_ids, splits, base, orders)
-            ),
-            strict=True,
-        )
+        found, counts = [], []
+        for each in _keys(token_ids, splits, base, orders):
+            seen, times = _counted(each)
+            found.append(seen[times >= min_count])
+            counts.append(times[times >= min_count])
         keys, count = np.concatenate(found), np.concatenate(counts)
-        order = np.lexsort((keys, -count))
-        order = order[count[order] >= min_count][:max_size]
+        order = np.lexsort((keys, -count))[:max_size]
         return cls(np.sort(keys[order]), base, orders)
 
     def __len__(self) -> int:
@@ -118,11 +115,18 @@ class NGrams(tf.Module):
 def _keys(
     token_ids: NDArray[Any], splits: NDArray[np.int64], base: int, orders: tuple[int, ...]
 ) -> Iterator[NDArray[np.int64]]:
-    row = np.repeat(np.arange(len(splits) - 1), np.diff(splits))
-    flat = token_ids.astype(np.int64)
-    number: Any = np.zeros_like(flat)
+    row = np.repeat(np.arange(len(splits) - 1, dtype=np.int32), np.diff(splits))
+    flat = token_ids
+    number: Any = np.zeros(len(flat), np.int64)
     for order in range(1, max(orders) + 1):
         number = number[: max(0, len(flat) - order + 1)] * base + flat[order - 1 :]
         if order in orders:
             inside = row[: len(number)] == row[order - 1 :]
             yield number[inside] * (max(orders) + 1) + order
+
+
+def _counted(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different keys, increasing, and how often each stands there; sorts ``keys`` in place."""
+    keys.sort()
+    ends = np.flatnonzero(np.append(keys[1:] != keys[:-1], True)) if len(keys) else np.zeros(0, int)
+    return keys[ends], np.diff(ends, prepend=-1)
