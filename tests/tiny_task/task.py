@@ -84,7 +84,7 @@ class TinyTask(Task[Options]):
         return {"probabilities": tf.nn.softmax(model(inputs, training=False))}
 
     def score(self, answers: Mapping[str, Any], examples: Any) -> dict[str, float]:
-        right = examples.targets["label"] == answers["probabilities"].argmax(axis=1)
+        right = examples.target("label") == answers["probabilities"].argmax(axis=1)
         return {"accuracy": float(np.mean(right))}
 
     def predictions(self, answers: Mapping[str, Any]) -> pd.DataFrame:
