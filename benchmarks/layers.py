@@ -9,6 +9,7 @@ of 64 sequences of 128 features, all outputs used, gradients by the weights and 
 
 import argparse
 import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -89,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", nargs="+", type=int, default=[20, 100, 400])
     parser.add_argument("--repeats", type=int, default=9)
     asked = parser.parse_args(arguments)
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # or torch's threads spin on into the others' time
     for cell in asked.cells:
         for steps in asked.steps:
             compare_cell(cell, steps, asked.repeats)

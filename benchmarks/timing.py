@@ -22,17 +22,20 @@ def milliseconds(run: Callable[[], Any]) -> float:
 def in_turn(
     runs: Mapping[Name, Callable[[], Any]], repeats: int = 9, warm_up: int = 2
 ) -> dict[Name, float]:
-    """Median milliseconds of each, run a, b, c, a, b, c, ...
+    """Median milliseconds of each, run in turn, each round beginning with another.
 
-    What else the machine does in the meantime then hits all of them alike.
+    What else the machine does in the meantime, and what a run leaves behind for the next (threads
+    that still spin, a cold cache), then hits all of them alike.
     """
     for run in runs.values():
         for _ in range(warm_up):
             run()
-    times: dict[Name, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            times[name].append(milliseconds(run))
+    names = list(runs)
+    times: dict[Name, list[float]] = {name: [] for name in names}
+    for number in range(repeats):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            times[name].append(milliseconds(runs[name]))
     return {name: statistics.median(values) for name, values in times.items()}
 
 

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from toolkit.layers.arguments import Tensor
-from toolkit.layers.recurrence import LoopWeights, RecurrentCell, States
+from toolkit.layers.recurrence import LoopWeights, RecurrentCell, States, parts
 from toolkit.layers.recurrent import Recurrent
 
 
@@ -74,8 +74,8 @@ class GRUCell(RecurrentCell):
         self, projected: Tensor, recurred: Tensor, states: States
     ) -> tuple[States, Tensor]:
         """The equations of the class docstring."""
-        xz, xr, xg = ops.split(projected, 3, axis=-1)
-        hz, hr, hg = ops.split(recurred, 3, axis=-1)
+        xz, xr, xg = parts(projected, 3)
+        hz, hr, hg = parts(recurred, 3)
         z, r = ops.sigmoid(xz + hz), ops.sigmoid(xr + hr)
         g = ops.tanh(xg + r * hg)
         h = z * states[0] + (1 - z) * g
@@ -87,7 +87,7 @@ class GRUCell(RecurrentCell):
         """Backward through one step, from the saved gates."""
         from toolkit.layers.tensorflow_recurrence import sigmoid_gradient, tanh_gradient
 
-        z, r, g, hg = ops.split(saved, 4, axis=-1)
+        z, r, g, hg = parts(saved, 4)
         (by_h,) = gradients
         by_g = tanh_gradient(g, by_h * (1 - z))
         by_z = sigmoid_gradient(z, by_h * (before[0] - g))

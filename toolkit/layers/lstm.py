@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from toolkit.layers.arguments import Shape, Tensor
-from toolkit.layers.recurrence import LoopWeights, RecurrentCell, States
+from toolkit.layers.recurrence import LoopWeights, RecurrentCell, States, parts
 from toolkit.layers.recurrent import Recurrent
 
 
@@ -109,7 +109,7 @@ class LSTMCell(RecurrentCell):
     def step(self, projected: Tensor, recurred: Tensor, states: States) -> States:
         """The equations of the class docstring."""
         _, c = states
-        i, f, g, o = ops.split(projected + recurred, 4, axis=-1)
+        i, f, g, o = parts(projected + recurred, 4)
         if self.peepholes:
             i, f = i + self.peephole[0] * c, f + self.peephole[1] * c
         c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
@@ -127,14 +127,14 @@ class LSTMCell(RecurrentCell):
             ops.multiply(weight, scale)
             for weight in (self.kernel, self.recurrent_kernel, self.bias)
         )
-        return LoopWeights(kernel, recurrent_kernel, None, bias)
+        return LoopWeights(kernel, recurrent_kernel, bias)
 
     def activate(
         self, projected: Tensor, recurred: Tensor, states: States
     ) -> tuple[States, Tensor]:
         """`step` without variants; (1 + i) / 2 is the input gate, and so on."""
         gates = ops.tanh(projected + recurred)
-        i, f, g, o = ops.split(gates, 4, axis=-1)
+        i, f, g, o = parts(gates, 4)
         c = 0.5 * ((1 + f) * states[1] + (1 + i) * g)
         return (0.5 * (1 + o) * ops.tanh(c), c), gates
 
@@ -144,7 +144,7 @@ class LSTMCell(RecurrentCell):
         """Backward through `activate`."""
         from toolkit.layers.tensorflow_recurrence import tanh_gradient
 
-        i, f, g, o = ops.split(saved, 4, axis=-1)
+        i, f, g, o = parts(saved, 4)
         inner = ops.tanh(after[1])
         half_h = 0.5 * gradients[0]
         half_c = 0.5 * (gradients[1] + tanh_gradient(inner, half_h * (1 + o)))

@@ -19,12 +19,12 @@ States = tuple[Tensor, ...]
 
 
 class LoopWeights(NamedTuple):
-    """A cell's weights for the fused loop; a bias stands beside its product or is None."""
+    """A cell's weights for the fused loop, each bias to be added to its product."""
 
     kernel: Tensor
     recurrent_kernel: Tensor
-    bias: Tensor | None
-    recurrent_bias: Tensor | None
+    bias: Tensor
+    recurrent_bias: Tensor | None = None
 
 
 class RecurrentCell(keras.layers.Layer):
@@ -83,7 +83,7 @@ class RecurrentCell(keras.layers.Layer):
 
     def loop_weights(self) -> LoopWeights:
         """The weights as `activate` wants them."""
-        return LoopWeights(self.kernel, self.recurrent_kernel, None, self.bias)
+        return LoopWeights(self.kernel, self.recurrent_kernel, self.bias)
 
     def activate(
         self, projected: Tensor, recurred: Tensor, states: States
@@ -228,6 +228,15 @@ def scan(
 
     states, history = ops.scan(step, tuple(states), steps, reverse=reverse)
     return history[0], states
+
+
+def parts(values: Tensor, count: int) -> list[Tensor]:
+    """Equal parts of the last axis.
+
+    `ops.split` into four or more wakes TensorFlow's other threads, which takes longer than it saves.
+    """
+    width = values.shape[-1] // count
+    return [values[:, number * width : (number + 1) * width] for number in range(count)]
 
 
 def choose(keep: Tensor, new: States, old: States) -> States:
