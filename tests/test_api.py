@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 import toolkit
 from toolkit.errors import ArgumentError, DataError, RecipeError, RunError
@@ -247,3 +248,17 @@ def test_check_collects_what_cannot_be_read(tmp_path: Path) -> None:
 def test_every_shipped_recipe_validates(recipe: Any) -> None:
     assert toolkit.show(recipe.path)
     assert recipe.summary
+
+
+def test_seeding_a_model_keeps_subword_models_alive() -> None:
+    from toolkit.text.subwords import Subwords
+    from toolkit.training.distribution import distribute
+    from toolkit.training.fit import build
+
+    texts = np.array([f"a good day {number}" for number in range(20)], dtype=object)
+    subwords = Subwords.fit(texts, 300)
+    encoded = tf.function(subwords)
+    before = encoded(tf.constant(texts)).to_list()
+    build(lambda: own_model(10, 2), distribute("cpu", "one_device"), seed=1)
+    again = tf.data.Dataset.from_tensors(texts).map(subwords)
+    assert next(iter(again)).to_list() == before

@@ -283,6 +283,11 @@ def test_copy(folder: Path, capsys: Output) -> None:
     assert not (folder / "new").exists()
 
 
+def test_copy_brings_what_a_recipe_extends(folder: Path, capsys: Output) -> None:
+    assert told(capsys, "copy", "sentiment/preset", "new") == (0, "new/preset.yaml\n", "")
+    assert told(capsys, "show", "new/preset.yaml")[0] == 0
+
+
 def test_cache(folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOOLKIT_CACHE", str(folder))
     (folder / "abc").mkdir()

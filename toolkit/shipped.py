@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from toolkit.errors import ArgumentError, RecipeError
 
 _PACKAGE = Path(__file__).parent
+_NAME = re.compile(r"[\w-]+\.yaml")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def list_tasks() -> list[str]:
 
 
 def copy_recipe(name: str, directory: str | os.PathLike[str]) -> Path:
-    """Copy a shipped recipe into a directory, to be edited.
+    """Copy a shipped recipe, and those it extends, into a directory, to be edited.
 
     Args:
         name: as :func:`list_recipes` says it.
@@ -66,7 +68,9 @@ def copy_recipe(name: str, directory: str | os.PathLike[str]) -> Path:
     if target.exists():
         raise RecipeError(f"{target}: exists. Expected a directory without {source.name}.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+    for path in [source, *_extended(source)]:
+        if not (target.parent / path.name).exists():
+            shutil.copyfile(path, target.parent / path.name)
     return target
 
 
@@ -74,6 +78,14 @@ def recipes_folder() -> Path:
     """The folder of the recipes: inside the installed package, beside it in a checkout."""
     installed = _PACKAGE / "recipes"
     return installed if installed.is_dir() else _PACKAGE.parent / "recipes"
+
+
+def _extended(path: Path) -> list[Path]:
+    """The recipes beside this one that it extends, and those that they extend."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    named = [word for line in lines if line.startswith("extends:") for word in _NAME.findall(line)]
+    beside = [path.parent / name for name in named]
+    return [*beside, *(above for each in beside for above in _extended(each))]
 
 
 def _summary(path: Path) -> str:

@@ -7,11 +7,13 @@ from the middle of an epoch.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from toolkit.data.examples import Examples
 from toolkit.recipe import TrainOptions
@@ -119,7 +121,10 @@ def build(
     seed: int = 0,
 ) -> keras.Model:
     """Build or move a model into the strategy's scope, seeded, in the given precision."""
-    keras.utils.set_random_seed(seed)
+    # Keras draws its seeds from these two. Its own set_random_seed also seeds TensorFlow, which
+    # empties TensorFlow's kernel cache and with it every SentencePiece model that is in use.
+    random.seed(seed)
+    np.random.seed(seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
