@@ -1,6 +1,6 @@
 """Memory and speed of data larger than memory: prepared once, then read in training batches.
 
-    python benchmarks/large_data.py [--megabytes 1000] [--model lstm] [--steps 2000] [--keep DIR]
+    python benchmarks/large_data.py [--megabytes 1000] [--model JSON] [--steps 2000] [--keep DIR]
 
 Writes a file of JSON lines (a text of some hundred words, a label), opens it by a recipe of text
 classification with `prepare: always`, in a process of its own, and reads training batches of 64
@@ -21,21 +21,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from timing import in_process, peak_memory, report
 
-WORDS, LONGEST, BATCH = 50_000, 200, 64
+WORDS, POOL, LONGEST, BATCH = 50_000, 1_000_000, 200, 64
 
 
 def write_file(path: Path, megabytes: int) -> int:
     """Rows of words in Zipf's proportions, until the file is as large as asked; their number."""
     random = np.random.default_rng(0)
-    words = np.array([_word(number) for number in range(WORDS)])
+    words = [_word(number) for number in range(WORDS)]
+    pool = [words[number] for number in np.minimum(random.zipf(1.2, POOL), WORDS) - 1]
     rows = 0
     with path.open("w") as file:
         while file.tell() < megabytes * 1e6:
-            chosen = words[np.minimum(random.zipf(1.2, 200_000), WORDS) - 1]
-            ends = np.cumsum(random.integers(20, LONGEST, 1800))
-            for part in np.split(chosen, ends[ends < len(chosen)])[:-1]:
-                label = "good" if len(part[0]) % 2 else "bad"
-                row = {"id": rows, "text": " ".join(part), "label": label, "source": "generated"}
+            starts = random.integers(0, POOL - LONGEST, 10_000).tolist()
+            counts = random.integers(20, LONGEST, 10_000).tolist()
+            for start, count in zip(starts, counts, strict=True):
+                label = "good" if len(pool[start]) % 2 else "bad"
+                text = " ".join(pool[start : start + count])
+                row = {"id": rows, "text": text, "label": label, "source": "generated"}
                 file.write(json.dumps(row) + "\n")
                 rows += 1
     return rows
@@ -59,7 +61,7 @@ def measure(path: str, model: str, steps: int) -> None:
 
     start = time.monotonic()
     data = {"train": path, "prepare": "always"}
-    prepared = toolkit.prepare(task="sentiment", data=data, model=model)
+    prepared = toolkit.prepare(task="sentiment", data=data, model=json.loads(model))
     seconds = time.monotonic() - start
     prepared_peak = peak_memory()
     examples = prepared.train
@@ -83,7 +85,7 @@ def measure(path: str, model: str, steps: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--megabytes", type=int, default=1000)
-    parser.add_argument("--model", default="lstm")
+    parser.add_argument("--model", default='{"type": "lstm", "bag": false}', help="as JSON")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--keep", type=Path, help="folder for the file, kept")
     parser.add_argument("--measure", help="the file: what the process of its own is given")
