@@ -10,7 +10,7 @@ import tensorflow as tf
 from tests.training.tiny import Tiny, tiny_examples
 from toolkit.data.batches import BatchPlan
 from toolkit.recipe import TrainOptions
-from toolkit.training.distribution import Distribution, distribute
+from toolkit.training.distribution import distribute
 from toolkit.training.engine import Engine
 from toolkit.training.fit import build
 from toolkit.training.session import make_rule
@@ -190,13 +190,6 @@ def test_overflow_skips_the_step_and_halves_the_scale() -> None:
 @pytest.mark.parametrize("devices", ["cpu", "cpu:2"])
 def test_xla_equals_no_xla(devices: str) -> None:
     assert_equal(take("cpu", model="recurrent"), take(devices, model="recurrent", xla=True))
-
-
-def test_replicas_are_of_one_process() -> None:
-    two: Distribution = distribute("cpu:2")
-    assert (two.num_replicas, two.num_workers, two.is_chief) == (2, 1, True)
-    assert list(two.shares(2)) == [0, 1, 2, 3]
-    assert "CPU:0, CPU:1" in two.description
 
 
 @pytest.mark.parametrize("devices", ["cpu", "cpu:2"])

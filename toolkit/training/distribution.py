@@ -89,8 +89,13 @@ class Distribution:
         if self.num_replicas == 1:
             return values
         values = [tf.convert_to_tensor(value) for value in values]
+        if self.num_workers > 1:  # one message a step, not one a variable
+            return _split(self._total(_joined(values)), values)
+        return list(self._total(values))
+
+    def _total(self, values: Any) -> Any:
         context = tf.distribute.get_replica_context()
-        return list(context.all_reduce(tf.distribute.ReduceOp.SUM, values))
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
     def update(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Leave :meth:`run` for one call of ``function(update_variable, *arguments)``.
@@ -113,6 +118,13 @@ class Distribution:
         static = tf.get_static_value(number)
         return int(number if static is None else static) % self.local_replicas
 
+    def wait_for_all(self) -> None:
+        """Return when every worker has come here.
+
+        The last thing a worker should do: TensorFlow counts one that leaves early as crashed.
+        """
+        self.gather({})
+
     def gather(self, arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
         """Collect named arrays from every worker, on every worker, in the workers' order."""
         if self.num_workers == 1:
@@ -133,6 +145,15 @@ class Distribution:
 
     def _gather_integers(self, values: NDArray[np.int32]) -> NDArray[np.int32]:
         return np.asarray(_collector(self)(tf.constant(values)), dtype=np.int32)
+
+
+def _joined(values: list[Any]) -> Any:
+    return tf.concat([tf.reshape(value, [-1]) for value in values], axis=0)
+
+
+def _split(joined: Any, like: list[Any]) -> list[Any]:
+    parts = tf.split(joined, [tf.size(value) for value in like])
+    return [tf.reshape(part, tf.shape(value)) for part, value in zip(parts, like, strict=True)]
 
 
 @cache
@@ -224,12 +245,7 @@ def _mirrored(names: list[str]) -> Distribution:
 
 
 def _multi_worker(cluster: Cluster, devices: str) -> Distribution:
-    if devices.startswith("cpu"):
-        _hide_gpus()
-    elif cluster.local_workers > 1:
-        _take_own_gpu(cluster)
-    else:
-        _choose(devices)
+    _show_only(_devices_of_worker(cluster, devices))
     os.environ["TF_CONFIG"] = cluster.tf_config()
     started = tf.distribute.MultiWorkerMirroredStrategy()
     workers = len(cluster.addresses)
@@ -238,16 +254,21 @@ def _multi_worker(cluster: Cluster, devices: str) -> Distribution:
     return Distribution(started, workers, cluster.index, local, description)
 
 
-def _take_own_gpu(cluster: Cluster) -> None:
-    """Give each worker of one machine a GPU of its own, where it sees several."""
+def _devices_of_worker(cluster: Cluster, devices: str) -> list[str]:
+    """Choose a worker's devices; workers of one machine that see all its GPUs take one each."""
+    if devices.startswith("cpu"):
+        return []
+    names = _choose("all" if devices == "auto" else devices)
+    own = cluster.local_workers > 1 and len(names) > 1
+    return [names[cluster.local_index % len(names)]] if own else names
+
+
+def _show_only(names: list[str]) -> None:
+    """Hide the other GPUs, because a multi-worker strategy takes all it sees."""
     gpus = tf.config.list_physical_devices("GPU")
-    if len(gpus) > 1:
-        tf.config.set_visible_devices([gpus[cluster.local_index % len(gpus)]], "GPU")
-
-
-def _hide_gpus() -> None:
-    if tf.config.list_physical_devices("GPU"):
-        tf.config.set_visible_devices([], "GPU")
+    chosen = [gpu for i, gpu in enumerate(gpus) if f"GPU:{i}" in names]
+    if len(chosen) < len(gpus):
+        tf.config.set_visible_devices(chosen, "GPU")
 
 
 def _choose(devices: str) -> list[str]:
