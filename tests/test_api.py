@@ -245,7 +245,8 @@ def test_check_collects_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", toolkit.list_recipes(), ids=lambda recipe: recipe.name)
-def test_every_shipped_recipe_validates(recipe: Any) -> None:
+def test_every_shipped_recipe_validates(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLKIT_DATA", "/data")
     assert toolkit.show(recipe.path)
     assert recipe.summary
 
