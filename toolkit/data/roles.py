@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,9 @@ def labels_of(table: Table, role: Role) -> list[tuple[str, ...]]:
     return label_sets(table, role.columns, role.separator)
 
 
-def label_codes(table: Table, role: Role) -> tuple[NDArray[np.int32], tuple[tuple[str, ...], ...]]:
+def label_codes(
+    table: Table, role: Role
+) -> tuple[NDArray[np.integer[Any]], tuple[tuple[str, ...], ...]]:
     """The labels of each row as a number, (rows,), and the sets of labels that it counts."""
     if table.outline is not None:
         return table.outline.label_codes, table.outline.label_sets

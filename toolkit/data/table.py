@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ class Outline:
     """
 
     content: NDArray[np.uint64]
-    label_codes: NDArray[np.int32]
+    label_codes: NDArray[np.integer[Any]]
     label_sets: tuple[tuple[str, ...], ...]
     bad: tuple[tuple[str, str, NDArray[np.int64]], ...] = ()
 
@@ -78,8 +79,8 @@ class Table:
         self.frame = frame.reset_index(drop=True)
         self.name = name
         self.sources = tuple(sources)
-        self.source_numbers: NDArray[np.int32] = np.asarray(source_numbers, np.int32)
-        self.row_numbers: NDArray[np.int64] = np.asarray(row_numbers, np.int64)
+        self.source_numbers: NDArray[np.integer[Any]] = np.asarray(source_numbers, np.int32)
+        self.row_numbers: NDArray[np.integer[Any]] = np.asarray(row_numbers, np.int64)
         self.all_columns = None if columns is None else tuple(columns)
 
     @classmethod

@@ -52,7 +52,7 @@ class TableStore:
         """Of the columns in memory."""
         return float(self.index["bytes"]) / len(self)
 
-    def read(self, rows: NDArray[np.int64]) -> pd.DataFrame:
+    def read(self, rows: NDArray[np.integer[Any]]) -> pd.DataFrame:
         """The columns of the given rows, in their order."""
         order = np.argsort(rows, kind="stable")
         ordered = rows[order]
@@ -80,7 +80,8 @@ class TableStore:
             (one["what"], one["expected"], np.array(one["rows"], np.int64))
             for one in self.index["bad"]
         )
-        outline = Outline(columns[CONTENT].to_numpy(), columns[LABEL].to_numpy(), sets, bad)
+        codes = _small(columns[LABEL].to_numpy())
+        outline = Outline(columns[CONTENT].to_numpy(), codes, sets, bad)
         thin = columns.drop_columns([CONTENT, LABEL, SOURCE, NUMBER]).to_pandas()
         return StoredTable(
             pd.DataFrame(thin, index=range(len(self))),
@@ -120,12 +121,14 @@ class StoredTable(Table):
         columns: Sequence[str] | None,
         *,
         store: TableStore,
-        rows: NDArray[np.int64],
+        rows: NDArray[np.integer[Any]],
         outline: Outline,
     ) -> None:
         super().__init__(frame, name, sources, source_numbers, row_numbers, columns)
         self.outline: Outline = outline
-        self._store, self._rows = store, rows
+        self._store, self._rows = store, _small(rows)
+        self.source_numbers = _small(self.source_numbers)
+        self.row_numbers = _small(self.row_numbers)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -186,7 +189,12 @@ class StoredTable(Table):
         return np.array(list(rows.values()), np.int64)
 
 
-def _digest(rows: NDArray[np.int64]) -> str:
+def _small(numbers: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """Numbers from 0 in as few bytes as they need."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))), copy=False)
+
+
+def _digest(rows: NDArray[np.integer[Any]]) -> str:
     return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()
 
 
