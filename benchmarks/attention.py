@@ -86,7 +86,7 @@ def plain(query: Any, key: Any, value: Any) -> Any:
 
 
 def blocks(query: Any, key: Any, value: Any) -> Any:
-    return blocked_attention(query, key, value, None, False, 256, 1024)
+    return blocked_attention(query, key, value, None, False, 512, 512)
 
 
 def local(length: int) -> Callable[[], Any]:
@@ -118,7 +118,7 @@ def blocked() -> None:
         name: differentiated(function, [], inputs, xla=False)
         for name, function in (("ours", blocks), ("reference", plain))
     }
-    medians = timing.in_turn(runs, repeats=5, warm_up=1)
+    medians = timing.in_turn(runs, repeats=3, warm_up=1)
     timing.report("blocked attention 8192", "graph", **timing.result(*medians.values()))
     for mode in ("graph", "xla"):
         ours, reference = memory(f"blocked {mode}", 8192), memory(f"plain {mode}", 8192)

@@ -27,7 +27,7 @@ class BlockedAttention(MultiHeadAttention):
         head_dim: features of a head; None for dim / num_heads.
         num_key_value_heads: heads of keys and values; None for num_heads.
         positions: None or "rotary".
-        block_length: keys of a block; a block of queries is a quarter as long.
+        block_length: queries, and keys, of a block.
         use_bias: biases of all projections.
         kernel_initializer: of all projections.
 
@@ -51,7 +51,7 @@ class BlockedAttention(MultiHeadAttention):
         head_dim: int | None = None,
         num_key_value_heads: int | None = None,
         positions: str | None = None,
-        block_length: int = 1024,
+        block_length: int = 512,
         use_bias: bool = True,
         kernel_initializer: str = "glorot_uniform",
         **kwargs: Any,
@@ -96,7 +96,7 @@ class BlockedAttention(MultiHeadAttention):
                 need_scores=True,
             )
         key, value = (repeat_heads(x, self.num_heads) for x in (key, value))
-        blocks = max(1, self.block_length // 4), self.block_length
+        blocks = self.block_length, self.block_length
         output = blocked_attention(
             scaled(query), key, value, padding_mask, use_causal_mask, *blocks
         )

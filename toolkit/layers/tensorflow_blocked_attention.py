@@ -26,7 +26,7 @@ class Blocks(NamedTuple):
     query: Tensor  # (batch * query blocks, heads, query_block, head_dim)
     key: Tensor  # (batch * key blocks, heads, key_block, head_dim)
     value: Tensor  # like key
-    bias: Tensor  # (batch * key blocks, 1, 1, key_block)
+    bias: Tensor  # (batch * key blocks, heads, key_block, 1)
 
 
 def blocked_attention(
@@ -53,10 +53,10 @@ def blocked_attention(
         Shaped like `query`; zeros for a query that sees no key.
     """
     batch, length = tf.shape(query)[0], tf.shape(query)[2]
-    counts = tf.ones((batch, tf.shape(key)[2]), tf.bool) if padding_mask is None else padding_mask
-    hidden = tf.where(counts, 0.0, HIDDEN)[:, None, :, None]
-    bias = tf.linalg.matrix_transpose(cut(hidden, key_block, HIDDEN))
-    parts = cut(query, query_block), cut(key, key_block), cut(value, key_block)
+    # Halves would lose the probabilities in the rounding of their log-sum.
+    query32, key32, value32 = (tf.cast(x, float_of(x.dtype)) for x in (query, key, value))
+    bias = cut(hidden_keys(key32, padding_mask), key_block, HIDDEN)
+    parts = cut(query32, query_block), cut(key32, key_block), cut(value32, key_block)
 
     @tf.custom_gradient
     def attend(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Callable[..., Any]]:
@@ -66,7 +66,20 @@ def blocked_attention(
         return output, lambda upstream: loop.backward(output, log_sum, upstream)
 
     output = join(attend(*parts), batch)[:, :, :length]
-    return tf.ensure_shape(output, query.shape)
+    return tf.cast(tf.ensure_shape(output, query.shape), query.dtype)
+
+
+def float_of(dtype: tf.DType) -> tf.DType:
+    """The precision to compute in."""
+    return tf.float64 if dtype == tf.float64 else tf.float32
+
+
+def hidden_keys(key: Tensor, padding_mask: Tensor | None) -> Tensor:
+    """(batch, heads, key, 1): 0 for a key that counts, `HIDDEN` for one that does not."""
+    if padding_mask is None:
+        return tf.zeros_like(key[..., :1])
+    hidden = tf.where(padding_mask, tf.zeros((), key.dtype), HIDDEN)[:, None, :, None]
+    return hidden + tf.zeros_like(key[..., :1])
 
 
 def cut(x: Tensor, block: int, fill: float = 0.0) -> Tensor:
@@ -91,6 +104,11 @@ class Loop:
     def __init__(self, blocks: Blocks, batch: Tensor, causal: bool) -> None:
         self.blocks = blocks
         self.causal = causal
+        one = tf.ones_like(blocks.query[..., :1])
+        # Terms that are the same for all keys or all queries ride along in the products: a pass
+        # over the scores, with a column or a row to repeat, costs more than one more feature.
+        self.queries = tf.concat([blocks.query, one], -1)
+        self.keys = tf.concat([blocks.key, blocks.bias], -1)
         self.rows = tf.shape(blocks.query)[0]
         self.queries_each = self.rows // batch
         self.keys_each = tf.shape(blocks.key)[0] // batch
@@ -104,13 +122,13 @@ class Loop:
         seen = (end - 1) // self.blocks.key.shape[2] + 1
         return first, first + tf.minimum(seen, self.keys_each)
 
-    def scores(self, queries: Tensor, row: Tensor, place: Tensor) -> Tensor:
+    def scores(self, queries: Tensor, keys: Tensor, row: Tensor, place: Tensor) -> Tensor:
         """Scores (heads, query, key) of a block of queries and a block of keys."""
-        scores = tf.matmul(queries, self.blocks.key[place], transpose_b=True)
-        bias = self.blocks.bias[place]
-        if self.causal:
-            bias += tf.where(self.later(row, place), HIDDEN, 0.0)
-        return scores + tf.cast(bias, scores.dtype)
+        scores = tf.matmul(queries, keys[place], transpose_b=True)
+        if not self.causal:
+            return scores
+        hidden = tf.where(self.later(row, place), tf.constant(HIDDEN, scores.dtype), 0.0)
+        return scores + hidden
 
     def later(self, row: Tensor, place: Tensor) -> Tensor:
         """(query, key): True where the key comes after the query."""
@@ -134,10 +152,10 @@ class Loop:
 
     def attend(self, row: Tensor) -> tuple[Tensor, Tensor]:
         """A block of queries; sums are kept relative to the highest score so far."""
-        queries = self.blocks.query[row]
+        queries = self.queries[row]
 
         def add(place: Tensor, total: Tensor, weight: Tensor, peak: Tensor) -> tuple[Any, ...]:
-            scores = self.scores(queries, row, place)
+            scores = self.scores(queries, self.keys, row, place)
             higher = tf.maximum(peak, tf.reduce_max(scores, -1, keepdims=True))
             exponentials, shrink = tf.exp(scores - higher), tf.exp(peak - higher)
             weight = weight * shrink + tf.reduce_sum(exponentials, -1, keepdims=True)
@@ -145,7 +163,7 @@ class Loop:
             return place + 1, total, weight, higher
 
         column = tf.zeros_like(queries[..., :1])
-        state = tf.zeros_like(queries), column, column + 2 * HIDDEN
+        state = tf.zeros_like(self.blocks.query[row]), column, column + 2 * HIDDEN
         _, total, weight, peak = repeat(*self.keys_of(row), add, state)
         sees = peak > HIDDEN / 2
         # Nothing seen: the output is 0, and so is exp(score - log_sum) in the backward pass.
@@ -156,10 +174,15 @@ class Loop:
         """Gradients by queries, keys and values, from probabilities computed again."""
         # sum over keys of p dp, from what is at hand.
         delta = tf.reduce_sum(output * upstream, -1, keepdims=True)
+        queries = tf.concat([self.queries, -log_sum], -1)
+        upstream_less = tf.concat([upstream, -delta], -1)
+        keys, values = (
+            tf.concat([x, tf.ones_like(x[..., :1])], -1) for x in (self.keys, self.blocks.value)
+        )
 
         def one(row: Tensor, outputs: Any, dk: Tensor, dv: Tensor) -> tuple[Any, ...]:
-            given = row, log_sum[row], delta[row], upstream[row]
-            dq, dk, dv = self.gradients(*given, dk, dv)
+            given = queries[row], keys, upstream_less[row], values
+            dq, dk, dv = self.gradients(row, *given, dk, dv)
             return row + 1, outputs.write(row, dq), dk, dv
 
         query = self.blocks.query
@@ -169,21 +192,27 @@ class Loop:
         return outputs.stack(), dk, dv
 
     def gradients(
-        self, row: Tensor, log_sum: Tensor, delta: Tensor, up: Tensor, dk: Tensor, dv: Tensor
+        self,
+        row: Tensor,
+        queries: Tensor,
+        keys: Tensor,
+        upstream: Tensor,
+        values: Tensor,
+        dk: Tensor,
+        dv: Tensor,
     ) -> tuple[Tensor, ...]:
         """The gradient by a block of queries; its share is added to those by keys and values."""
-        queries = self.blocks.query[row]
+        plain, up = self.blocks.query[row], upstream[..., :-1]
 
         def add(place: Tensor, dq: Tensor, dk: Tensor, dv: Tensor) -> tuple[Any, ...]:
-            p = tf.exp(self.scores(queries, row, place) - log_sum)
-            dp = tf.matmul(up, self.blocks.value[place], transpose_b=True)
-            ds = p * (dp - delta)
+            p = tf.exp(self.scores(queries, keys, row, place))
+            ds = p * tf.matmul(upstream, values[place], transpose_b=True)
             dq += tf.matmul(ds, self.blocks.key[place])
-            dk = add_at(dk, place, tf.matmul(ds, queries, transpose_a=True))
+            dk = add_at(dk, place, tf.matmul(ds, plain, transpose_a=True))
             dv = add_at(dv, place, tf.matmul(p, up, transpose_a=True))
             return place + 1, dq, dk, dv
 
-        state = tf.zeros_like(queries), dk, dv
+        state = tf.zeros_like(plain), dk, dv
         _, dq, dk, dv = repeat(*self.keys_of(row), add, state)
         return dq, dk, dv
 
