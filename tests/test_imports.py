@@ -52,31 +52,6 @@ def test_recipes_are_looked_at_without_tensorflow(arguments: list[str], folder: 
     assert not modules & set(HEAVY)
 
 
-def processor_seconds(*arguments: str, folder: Path) -> float:
-    """The least of three, in processor time, which other jobs on the machine do not change."""
-    import resource
-
-    seconds = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [sys.executable, "-m", "toolkit", *arguments]
-        subprocess.run(command, cwd=folder, capture_output=True, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(seconds)
-
-
-@pytest.mark.parametrize("argument", ["--help", "list"])
-def test_start_is_quick(argument: str, tmp_path: Path) -> None:
-    assert processor_seconds(argument, folder=tmp_path) < 0.3
-
-
-@pytest.mark.slow  # apart from the jobs of a developer's machine, which slow a processor down
-def test_check_is_quick(tmp_path: Path) -> None:
-    toolkit.copy_recipe("sentiment/demo", tmp_path)
-    assert processor_seconds("check", "demo.yaml", folder=tmp_path) < 1.0
-
-
 def test_importing_the_package_costs_nothing() -> None:
     code = "import sys, toolkit; sys.exit(bool({'pydantic', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
