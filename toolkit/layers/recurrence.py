@@ -233,7 +233,7 @@ def scan(
 def parts(values: Tensor, count: int) -> list[Tensor]:
     """Equal parts of the last axis.
 
-    `ops.split` into four or more wakes TensorFlow's other threads, which takes longer than it saves.
+    `ops.split` into four or more wakes TensorFlow's threads, which takes longer than it saves.
     """
     width = values.shape[-1] // count
     return [values[:, number * width : (number + 1) * width] for number in range(count)]
