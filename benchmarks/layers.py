@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.timing import in_turn, report, result
+from benchmarks.timing import compare, in_turn, report, result
 from toolkit import layers
 
 BATCH, FEATURES, UNITS = 64, 128, 256
@@ -69,18 +69,16 @@ def compare_cell(cell: str, steps: int, repeats: int) -> None:
         for side, kinds in (("ours", OURS), ("keras", KERAS))
         for mode in ("graph", "xla")
     }
-    if importlib.util.find_spec("torch"):
-        runs["torch", "eager"] = torch_step(cell, inputs)
     medians = in_turn(runs, repeats)
     case = f"{cell}_{steps}"
     report(case, "graph", **result(medians["ours", "graph"], medians["keras", "graph"]))
     report(case, "xla", **result(medians["ours", "xla"], medians["keras", "xla"]))
-    ours, keras_best = (
-        min(medians[side, mode] for mode in ("graph", "xla")) for side in ("ours", "keras")
+    ours, theirs = (
+        min(("graph", "xla"), key=lambda mode: medians[side, mode]) for side in ("ours", "keras")
     )
-    report(case, "best", **result(ours, keras_best))
-    if ("torch", "eager") in medians:
-        report(case, "torch", **result(ours, medians["torch", "eager"]))
+    report(case, "best", **result(medians["ours", ours], medians["keras", theirs]))
+    if importlib.util.find_spec("torch"):  # apart: its threads would spin into Keras's time
+        report(case, "torch", **compare(runs["ours", ours], torch_step(cell, inputs), repeats))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -52,6 +52,7 @@ class GRUCell(RecurrentCell):
 
     num_gates = 3
     num_saved = 4
+    one_delta = False
     cudnn_mode = "gru"
 
     def build_bias(self, width: int) -> None:
@@ -72,22 +73,22 @@ class GRUCell(RecurrentCell):
 
     def activate(
         self, projected: Tensor, recurred: Tensor, states: States
-    ) -> tuple[States, Tensor]:
+    ) -> tuple[States, States]:
         """The equations of the class docstring."""
         xz, xr, xg = parts(projected, 3)
         hz, hr, hg = parts(recurred, 3)
         z, r = ops.sigmoid(xz + hz), ops.sigmoid(xr + hr)
         g = ops.tanh(xg + r * hg)
         h = z * states[0] + (1 - z) * g
-        return (h,), ops.concatenate([z, r, g, hg], axis=-1)
+        return (h,), (z, r, g, hg)
 
     def deltas(
-        self, saved: Tensor, before: States, after: States, gradients: States
+        self, saved: States, before: States, after: States, gradients: States
     ) -> tuple[Tensor, Tensor, States]:
         """Backward through one step, from the saved gates."""
         from toolkit.layers.tensorflow_recurrence import sigmoid_gradient, tanh_gradient
 
-        z, r, g, hg = parts(saved, 4)
+        z, r, g, hg = saved
         (by_h,) = gradients
         by_g = tanh_gradient(g, by_h * (1 - z))
         by_z = sigmoid_gradient(z, by_h * (before[0] - g))

@@ -131,27 +131,24 @@ class LSTMCell(RecurrentCell):
 
     def activate(
         self, projected: Tensor, recurred: Tensor, states: States
-    ) -> tuple[States, Tensor]:
+    ) -> tuple[States, States]:
         """`step` without variants; (1 + i) / 2 is the input gate, and so on."""
-        gates = ops.tanh(projected + recurred)
-        i, f, g, o = parts(gates, 4)
+        i, f, g, o = parts(ops.tanh(projected + recurred), 4)
         c = 0.5 * ((1 + f) * states[1] + (1 + i) * g)
-        return (0.5 * (1 + o) * ops.tanh(c), c), gates
+        return (0.5 * (1 + o) * ops.tanh(c), c), (i, f, g, o)
 
     def deltas(
-        self, saved: Tensor, before: States, after: States, gradients: States
+        self, saved: States, before: States, after: States, gradients: States
     ) -> tuple[Tensor, Tensor, States]:
         """Backward through `activate`."""
         from toolkit.layers.tensorflow_recurrence import tanh_gradient
 
-        i, f, g, o = parts(saved, 4)
+        i, f, g, o = saved
         inner = ops.tanh(after[1])
         half_h = 0.5 * gradients[0]
         half_c = 0.5 * (gradients[1] + tanh_gradient(inner, half_h * (1 + o)))
-        by_gates = ops.concatenate(
-            [half_c * g, half_c * before[1], half_c * (1 + i), half_h * inner], axis=-1
-        )
-        by_sum = tanh_gradient(saved, by_gates)
+        by_gates = (half_c * g, half_c * before[1], half_c * (1 + i), half_h * inner)
+        by_sum = ops.concatenate(list(map(tanh_gradient, saved, by_gates)), axis=-1)
         return by_sum, by_sum, (None, half_c * (1 + f))
 
     def has_deltas(self) -> bool:

@@ -39,7 +39,8 @@ class RecurrentCell(keras.layers.Layer):
 
     num_states = 1
     num_gates = 1
-    num_saved = 1  # what `activate` saves for `deltas` is (batch, num_saved * units)
+    num_saved = 1  # how many tensors (batch, units) `activate` saves for `deltas`
+    one_delta = True  # the deltas by `projected` and by `recurred` are the same
     cudnn_mode: str | None = None  # name of the same equations in cuDNN
 
     def __init__(
@@ -87,17 +88,16 @@ class RecurrentCell(keras.layers.Layer):
 
     def activate(
         self, projected: Tensor, recurred: Tensor, states: States
-    ) -> tuple[States, Tensor]:
+    ) -> tuple[States, States]:
         """`step` in the fused loop, and what `deltas` needs to know of it."""
         raise NotImplementedError
 
     def deltas(
-        self, saved: Tensor, before: States, after: States, gradients: States
+        self, saved: States, before: States, after: States, gradients: States
     ) -> tuple[Tensor, Tensor, States]:
         """The gradient of `activate` by `projected`, by `recurred` and by `states`.
 
-        The last leaves out what flows through `recurred`; None stands for zeros. Where `num_saved`
-        is `num_gates` the first two are equal.
+        The last leaves out what flows through `recurred`; None stands for zeros.
         """
         raise NotImplementedError
 
@@ -212,28 +212,30 @@ def scan(
     noise: Tensor | None = None,
 ) -> tuple[Tensor, States]:
     """The loop for any cell and backend, differentiated by the backend; time first."""
-    steps = projected
-    if keep is not None:
-        # One tensor to scan over: with two, the TensorFlow backend needs to know the length.
-        steps = ops.concatenate([projected, ops.cast(keep, projected.dtype)], axis=-1)
 
-    def step(states: States, row: Tensor) -> tuple[States, States]:
-        recurred = cell.recur(drop(states[0], noise))
-        if keep is None:
-            after = cell.step(row, recurred, states)
-        else:
-            after = cell.step(row[:, :-1], recurred, states)
-            after = choose(row[:, -1:] > 0, after, states)
-        return after, after
+    def step(states: States, row: tuple[Tensor, ...]) -> States:
+        after = cell.step(row[0], cell.recur(drop(states[0], noise)), states)
+        return after if keep is None else choose(row[1], after, states)
 
-    states, history = ops.scan(step, tuple(states), steps, reverse=reverse)
-    return history[0], states
+    rows = (projected,) if keep is None else (projected, keep)
+    if keras.backend.backend() == "tensorflow":
+        # `ops.scan` gives TensorFlow no upper bound, without which XLA has no gradient of a loop.
+        from toolkit.layers.tensorflow_recurrence import plain_loop
+
+        return plain_loop(step, rows, tuple(states), reverse)
+
+    def scanned(states: States, row: tuple[Tensor, ...]) -> tuple[States, Tensor]:
+        after = step(states, row)
+        return after, after[0]
+
+    states, hidden = ops.scan(scanned, tuple(states), rows, reverse=reverse)
+    return hidden, states
 
 
 def parts(values: Tensor, count: int) -> list[Tensor]:
     """Equal parts of the last axis.
 
-    `ops.split` into four or more wakes TensorFlow's threads, which takes longer than it saves.
+    `ops.split` into four or more wakes TensorFlow's other threads, which costs more than it saves.
     """
     width = values.shape[-1] // count
     return [values[:, number * width : (number + 1) * width] for number in range(count)]

@@ -57,17 +57,18 @@ class SimpleRNNCell(RecurrentCell):
 
     def activate(
         self, projected: Tensor, recurred: Tensor, states: States
-    ) -> tuple[States, Tensor]:
+    ) -> tuple[States, States]:
         """The equation of the class docstring."""
         activation = ops.tanh if self.activation == "tanh" else ops.relu
         h = activation(projected + recurred)
-        return (h,), h
+        return (h,), (h,)
 
     def deltas(
-        self, saved: Tensor, before: States, after: States, gradients: States
+        self, saved: States, before: States, after: States, gradients: States
     ) -> tuple[Tensor, Tensor, States]:
         """Backward through one step, from the new state."""
-        slope = 1 - saved * saved if self.activation == "tanh" else ops.cast(saved > 0, saved.dtype)
+        (h,) = saved
+        slope = 1 - h * h if self.activation == "tanh" else ops.cast(h > 0, h.dtype)
         by_sum = gradients[0] * slope
         return by_sum, by_sum, (None,)
 

@@ -8,6 +8,7 @@ one file of the recurrent layers that is not pure Keras.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
@@ -57,6 +58,35 @@ def fused_loop(
     return hidden, tuple(last)
 
 
+def plain_loop(
+    step: Callable[[States, tuple[Tensor, ...]], States],
+    rows: tuple[Tensor, ...],
+    states: States,
+    reverse: bool,
+) -> tuple[Tensor, States]:
+    """Runs any step, differentiated by TensorFlow.
+
+    Args:
+        step: from the states and one step of each of `rows` to the new states.
+        rows: each (time, batch, ...).
+        states: before the first step.
+        reverse: read from the last step to the first.
+
+    Returns:
+        The hidden states (time, batch, units) and the states after the last step read.
+    """
+    length = length_of(rows[0])
+    arrays = [empty(length, row[0]).unstack(row) for row in rows]
+
+    def body(count: Tensor, states: States, hidden: Any) -> Any:
+        t = length - 1 - count if reverse else count
+        states = step(states, tuple(array.read(t) for array in arrays))
+        return count + 1, states, hidden.write(t, states[0])
+
+    _, states, hidden = repeat(length, body, (0, states, empty(length, states[0])))
+    return hidden.stack(), states
+
+
 def project(inputs: Tensor, kernel: Tensor) -> Tensor:
     """One matrix product for all steps."""
     shape = tf.shape(inputs)
@@ -92,14 +122,14 @@ def differentiable(run: Run) -> Any:
 
 def forward(
     run: Run, projected: Tensor, weights: tuple[Tensor, ...], states: States
-) -> tuple[list[Tensor], Tensor]:
+) -> tuple[list[Tensor], list[Tensor]]:
     """All states, the first ones among them (time + 1, batch, units), and what steps saved."""
     length, keep = length_of(projected), run.keep
     kernel, bias, *recurrent_bias = weights
     histories = [
         empty(length + 1, state).write(length * (1 - run.after), state) for state in states
     ]
-    saved = empty(length, projected[0], run.cell.num_saved * run.cell.units)
+    saved = [empty(length, states[0]) for _ in range(run.cell.num_saved)]
 
     def body(count: Tensor, states: States, histories: Any, saved: Any) -> Any:
         t = run.time(count, length)
@@ -111,46 +141,49 @@ def forward(
         new, save = run.cell.activate(projected[t] + bias, recurred, states)
         if keep is not None:
             new = choose(keep[t], new, states)
-        histories = [h.write(t + run.after, s) for h, s in zip(histories, new, strict=True)]
-        return count + 1, new, histories, saved.write(t, save)
+        histories = written(histories, t + run.after, new)
+        return count + 1, new, histories, written(saved, t, save)
 
     _, _, histories, saved = repeat(length, body, (0, tuple(states), histories, saved))
-    return [history.stack() for history in histories], saved.stack()
+    return [history.stack() for history in histories], [array.stack() for array in saved]
 
 
 def backward(
     run: Run,
     kernel: Tensor,
-    saved: Tensor,
+    saved: list[Tensor],
     histories: list[Tensor],
     by_hidden: Tensor,
     by_last: States,
 ) -> tuple[Tensor, Tensor, States]:
     """Gradients by each step's projected inputs and recurrent product, and by the first states."""
-    length, cell, keep = length_of(saved), run.cell, run.keep
+    length, cell, keep = length_of(by_hidden), run.cell, run.keep
     transposed = tf.transpose(kernel)
-    # One array of deltas where both products have the same, else one for each.
-    count_deltas = 1 if cell.num_saved == cell.num_gates else 2
-    deltas = [empty(length, saved[0], kernel.shape[-1]) for _ in range(count_deltas)]
+    kinds = 1 if cell.one_delta else 2
+    deltas = [empty(length, by_hidden[0], kernel.shape[-1]) for _ in range(kinds)]
 
     def body(count: Tensor, by_states: States, deltas: Any) -> Any:
         t = run.time(length - 1 - count, length)
         by_states = (by_states[0] + by_hidden[t], *by_states[1:])
         before = tuple(history[t + 1 - run.after] for history in histories)
         after = tuple(history[t + run.after] for history in histories)
-        *steps, by_old = cell.deltas(saved[t], before, after, by_states)
+        *steps, by_old = cell.deltas(tuple(values[t] for values in saved), before, after, by_states)
         if keep is not None:
             steps = [tf.where(keep[t], step, tf.zeros_like(step)) for step in steps]
         through = tf.matmul(steps[1], transposed)
         by_old = (through if by_old[0] is None else by_old[0] + through, *by_old[1:])
         if keep is not None:
             by_old = choose(keep[t], by_old, by_states)
-        deltas = [array.write(t, step) for array, step in zip(deltas, steps, strict=False)]
-        return count + 1, by_old, deltas
+        return count + 1, by_old, written(deltas, t, steps[:kinds])
 
     _, by_first, deltas = repeat(length, body, (0, tuple(by_last), deltas))
     stacked = [array.stack() for array in deltas]
     return stacked[0], stacked[-1], by_first
+
+
+def written(arrays: list[Any], index: Tensor, values: Any) -> list[Any]:
+    """The arrays with a value more in each."""
+    return [array.write(index, value) for array, value in zip(arrays, values, strict=True)]
 
 
 def repeat(length: Any, body: Any, start: Any) -> Any:
@@ -168,7 +201,7 @@ def weight_gradients(hidden: Tensor, by_projected: Tensor, by_recurred: Tensor) 
 
 
 def column_sums(values: Tensor) -> Tensor:
-    """Sums over the rows, as a product with ones: three times as fast as `reduce_sum`."""
+    """Sums over the rows, as a product with ones: outside XLA twice as fast as `reduce_sum`."""
     return tf.matmul(tf.ones_like(values[:, :1]), values, transpose_a=True)[0]
 
 
