@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -31,16 +32,29 @@ def command(run: Path, resume: str, **settings: Any) -> list[str]:
 class Job:
     """A process whose errors go to a file."""
 
+    running: ClassVar[list[subprocess.Popen[bytes]]] = []
+
     def __init__(self, words: list[str], log: Path) -> None:
         self.log = log
         with log.open("w") as file:
             self.process = subprocess.Popen(words, stderr=file, stdout=file)
+        self.running.append(self.process)
 
     def wait(self) -> int:
         return self.process.wait()
 
     def output(self) -> str:
         return self.log.read_text()
+
+
+@pytest.fixture(autouse=True)
+def end_processes() -> Iterator[None]:
+    """Leave none behind where a test fails half-way."""
+    yield
+    while Job.running:
+        process = Job.running.pop()
+        process.kill()
+        process.wait()
 
 
 def start(run: Path, resume: str, **settings: Any) -> Job:
@@ -89,7 +103,8 @@ def test_sigterm_saves_exits_75_and_goes_on_exactly(tmp_path: Path) -> None:
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
-    first = start(tmp_path / "run", "no", pause=0.1)
+    # So slow that it still trains when the second has started, on a busy machine too.
+    first = start(tmp_path / "run", "no", pause=1.0)
     wait_for_checkpoint(tmp_path / "run", first, 1)
     second = Job(command(tmp_path / "run", "yes"), tmp_path / "second.log")
     assert second.wait() == 2
