@@ -1,6 +1,7 @@
 """Every public layer keeps every promise of the contract."""
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,18 @@ GROUPS = {
 }
 CASES = [case for group in GROUPS.values() for case in group]
 
-every_case = pytest.mark.parametrize("case", CASES, ids=str)
+FIRST_ROWS = list({type(case.make()): case for case in reversed(CASES)}.values())
+
+
+def table(first: Callable[[Case], bool]) -> Any:
+    """All rows; those for which `first` does not hold wait until slow tests run."""
+    rows = [pytest.param(c, marks=[] if first(c) else pytest.mark.slow, id=c.name) for c in CASES]
+    return pytest.mark.parametrize("case", rows)
+
+
+every_case = table(lambda case: True)
+# What has its price in traced graphs: by default for the first row of each class.
+first_case_of_each_class = table(lambda case: case in FIRST_ROWS)
 every_group = pytest.mark.parametrize("group", [name for name in GROUPS if GROUPS[name]])
 
 
@@ -48,7 +60,7 @@ def test_config(case: Case) -> None:
     run("config", case)
 
 
-@every_case
+@first_case_of_each_class
 def test_symbolic(case: Case) -> None:
     run("symbolic", case)
 
@@ -58,12 +70,12 @@ def test_mask(case: Case) -> None:
     run("mask", case)
 
 
-@every_case
+@first_case_of_each_class
 def test_precision(case: Case) -> None:
     run("precision", case)
 
 
-@every_case
+@first_case_of_each_class
 def test_function(case: Case) -> None:
     run("function", case)
 
@@ -73,7 +85,7 @@ def test_gradient(case: Case) -> None:
     run("gradient", case)
 
 
-@every_case
+@table(lambda case: case.random or case in FIRST_ROWS)
 def test_determinism(case: Case) -> None:
     run("determinism", case)
 
@@ -82,7 +94,7 @@ def test_determinism(case: Case) -> None:
 
 
 def first_rows(cases: list[Case]) -> list[Case]:
-    return list({type(case.make()): case for case in reversed(cases)}.values())
+    return [case for case in cases if case in FIRST_ROWS]
 
 
 @every_group
