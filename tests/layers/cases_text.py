@@ -13,10 +13,9 @@ def ids(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
 CASES: list[Case] = [
     Case(
         "ngram_bag",
-        lambda: layers.NGramBag(11, 3, dropout=0.3, seed=1),
+        lambda: layers.NGramBag(11, 3),
         ids,
         mask=None,
-        random=True,
         mixed_dtype="float32",
     ),
     Case(

@@ -41,7 +41,7 @@ def test_an_empty_text_is_answered(name: str) -> None:
 
 
 def test_an_ensemble_shares_inputs_and_reloads(tmp_path: Path) -> None:
-    bag = classifier.bag(3, {"word_ngrams": 9, "character_ngrams": 5}, 0.1, 1, "bag")
+    bag = classifier.bag(3, {"word_ngrams": 9, "character_ngrams": 5}, "bag")
     model = classifier.ensemble([bag, network("cnn"), network("lstm_additive")])
     inputs = {
         "token_ids": IDS,

@@ -154,6 +154,7 @@ def _prepare(recipe: Recipe, saved_state: Path | None, working: Working) -> Prep
         task = load_task(recipe.options, RunDirectory(saved_state.parent))
     else:
         task = make_task(recipe.options)
+        task.tick = working
         fit_state(task, splits)
     train, validation = (
         make_examples(task, table, working) for table in (splits.train, splits.validation)

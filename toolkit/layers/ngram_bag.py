@@ -1,26 +1,22 @@
-"""A bag of n-grams: logistic regression on naive Bayes ratios."""
+"""A bag of n-grams: logistic regression on what naive Bayes trusts."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-from toolkit.layers.arguments import Shape, Tensor, check_positive, check_rank, check_rate
+from toolkit.layers.arguments import Shape, Tensor, check_positive, check_rank
 
 
 @keras.saving.register_keras_serializable(package="toolkit")
 class NGramBag(keras.layers.Layer):
-    """Logits from the set of n-grams of a text, beginning as naive Bayes.
+    """Logits from the set of n-grams of a text.
 
-    With the log-count ratio `r[f, c]` of n-gram `f` for class `c` (fixed, given through
-    `set_ratio`), and a learnt correction `v`, starting at 0:
+    With the fixed scale `s[f]` of n-gram `f`, which says how much it tells of any class:
 
-    `logit[c] = exp(s) * sum_f r[f, c] * (1 + gain * v[f, c]) / sqrt(sum_f r[f, c] ** 2) + b[c]`
+    `logit[c] = sum_f s[f] * w[f, c] / sqrt(sum_f s[f] ** 2) + b[c]`
 
-    Untrained, this is multinomial naive Bayes on the presence of n-grams, of unit length, so that
-    long and short texts weigh alike; training turns it into logistic regression on features
-    scaled by how much naive Bayes trusts them. `gain` sets the pace of `v` against the other
-    weights of a model under Adam, whose steps do not depend on a gradient's size.
+    The division gives all texts unit length, so that long and short ones weigh alike.
 
     Shapes: `(batch, ngrams)` integer ids to `(batch, num_classes)`, float32 whatever the policy.
 
@@ -29,73 +25,55 @@ class NGramBag(keras.layers.Layer):
     Args:
         vocabulary_size: ids are below this.
         num_classes: number of classes.
-        gain: pace of the corrections.
-        dropout: share of the n-grams of a text left out in training.
-        seed: of the dropout.
 
     Raises:
-        ArgumentError: sizes that are not positive, a dropout outside [0, 1), inputs without
-            exactly two axes.
+        ArgumentError: sizes that are not positive, inputs without exactly two axes.
 
     Example:
         >>> import numpy as np
         >>> bag = NGramBag(vocabulary_size=3, num_classes=2)
         >>> bag.build((None, None))
-        >>> bag.set_ratio(np.array([[0, 0], [-1, 1], [2, -2]]))
+        >>> bag.set_solution(np.array([0, 1, 2]), np.array([[0, 0], [-1, 1], [2, -2]]), [0, 0.5])
         >>> bag(np.array([[1, 0], [2, 0]])).numpy()
-        array([[-1.,  1.],
-               [ 1., -1.]], dtype=float32)
+        array([[-1. ,  1.5],
+               [ 2. , -1.5]], dtype=float32)
 
     Reference: Wang and Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic
-    Classification", ACL 2012, section 2.
+    Classification", ACL 2012, section 2, for scales that are naive Bayes log-count ratios.
     """
 
-    def __init__(
-        self,
-        vocabulary_size: int,
-        num_classes: int,
-        gain: float = 10.0,
-        dropout: float = 0.0,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, vocabulary_size: int, num_classes: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_positive(vocabulary_size=vocabulary_size, num_classes=num_classes)
-        check_rate(dropout=dropout)
         self.vocabulary_size = vocabulary_size
         self.num_classes = num_classes
-        self.gain = gain
-        self.dropout = dropout
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, ngram_ids_shape: Shape) -> None:
-        """The ratios `r`, the corrections `v`, the scale `s` and the bias `b`."""
+        """The scales `s`, the weights `w` and the bias `b`."""
         check_rank(2, ngram_ids=ngram_ids_shape)
-        table = (self.vocabulary_size, self.num_classes)
-        weight = self.add_weight
-        self.ratio = weight(name="ratio", shape=table, initializer="ones", trainable=False)
-        self.correction = weight(name="correction", shape=table, initializer="zeros")
-        self.log_scale = weight(name="log_scale", shape=(), initializer="zeros")
-        self.bias = weight(name="bias", shape=(self.num_classes,), initializer="zeros")
+        rows, classes = self.vocabulary_size, self.num_classes
+        self.scale = self.add_weight(
+            name="scale", shape=(rows,), initializer="ones", trainable=False
+        )
+        self.kernel = self.add_weight(name="kernel", shape=(rows, classes), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(classes,), initializer="zeros")
 
-    def set_ratio(self, ratio: Tensor) -> None:
-        """Set `r`, `(vocabulary_size, num_classes)`; row 0 is the padding's and is ignored."""
-        self.ratio.assign(ratio)
+    def set_solution(self, scale: Tensor, kernel: Tensor, bias: Tensor) -> None:
+        """Set `s`, `(vocabulary_size,)`, `w`, `(vocabulary_size, num_classes)`, and `b`."""
+        self.scale.assign(scale)
+        self.kernel.assign(kernel)
+        self.bias.assign(bias)
 
-    def call(self, ngram_ids: Tensor, training: bool = False) -> Tensor:
+    def call(self, ngram_ids: Tensor) -> Tensor:
         """The logits of each text."""
-        known = ops.cast(ops.not_equal(ngram_ids, 0), "float32")[..., None]
-        ratio = ops.cast(ops.take(self.ratio, ngram_ids, axis=0), "float32") * known
-        weight = 1 + self.gain * ops.cast(ops.take(self.correction, ngram_ids, axis=0), "float32")
-        length = ops.sqrt(ops.maximum(ops.sum(ops.square(ratio), axis=1), 1e-6))
-        if training and self.dropout:
-            ratio *= keras.random.dropout(known, self.dropout, seed=self.seed_generator)
-        score = ops.sum(ratio * weight, axis=1) / length
-        scale = ops.exp(ops.cast(self.log_scale, "float32"))
-        return scale * score + ops.cast(self.bias, "float32")
+        known = ops.cast(ops.not_equal(ngram_ids, 0), "float32")
+        scale = ops.cast(ops.take(self.scale, ngram_ids, axis=0), "float32") * known
+        weights = ops.cast(ops.take(self.kernel, ngram_ids, axis=0), "float32")
+        length = ops.sqrt(ops.maximum(ops.sum(ops.square(scale), axis=1, keepdims=True), 1e-12))
+        unit = ops.expand_dims(scale / length, 1)  # (batch, 1, ngrams)
+        return ops.squeeze(ops.matmul(unit, weights), 1) + ops.cast(self.bias, "float32")
 
-    def compute_output_spec(self, ngram_ids: Tensor, training: bool = False) -> keras.KerasTensor:
+    def compute_output_spec(self, ngram_ids: Tensor) -> keras.KerasTensor:
         """Float32 whatever the policy, since probabilities are to come of it."""
         return keras.KerasTensor((ngram_ids.shape[0], self.num_classes), "float32")
 

@@ -14,14 +14,12 @@ Attention = Literal["additive", "dot", "multi_head", "none"]
 Encoder = Callable[[Any, Any], Any]  # (vectors, mask) to one vector a text
 
 
-def bag(num_classes: int, ngrams: dict[str, int], dropout: float, seed: int, name: str) -> Any:
-    """Build the mean of bags of n-grams, one for each kind of n-grams.
+def bag(num_classes: int, ngrams: dict[str, int], name: str) -> keras.Model:
+    """Build bags of n-grams, one for each kind of n-grams; solved, not trained by steps.
 
     Args:
         num_classes: logits of a text.
         ngrams: name of each input of n-gram ids, and how many ids there are.
-        dropout: share of the n-grams left out in training.
-        seed: of the dropout.
         name: of the model.
 
     Returns:
@@ -29,10 +27,8 @@ def bag(num_classes: int, ngrams: dict[str, int], dropout: float, seed: int, nam
     """
     inputs = {kind: keras.Input((None,), dtype="int32", name=kind) for kind in ngrams}
     logits = [
-        layers.NGramBag(size, num_classes, dropout=dropout, seed=seed + i, name=f"{kind}_bag")(
-            inputs[kind]
-        )
-        for i, (kind, size) in enumerate(ngrams.items())
+        layers.NGramBag(size, num_classes, trainable=False, name=f"{kind}_bag")(inputs[kind])
+        for kind, size in ngrams.items()
     ]
     return keras.Model(inputs, ops.stack(logits, axis=1), name=name)
 

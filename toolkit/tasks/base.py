@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OptionsT = TypeVar("OptionsT", bound="TaskOptions")
 Tensors = dict[str, Any]
+Tick = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Task(ABC, Generic[OptionsT]):
     def __init__(self, options: OptionsT) -> None:
         self.options = options
         self.decisions: dict[str, Decision] = {}
+        self.tick: Tick = _silent
+        """Told ``(what, done, total)`` by work that may take more than two seconds."""
 
     # -- data ---------------------------------------------------------------------------------
 
@@ -200,6 +203,10 @@ class Task(ABC, Generic[OptionsT]):
         """Answer raw inputs in the graph: what is exported."""
         inputs = {name: dense(value) for name, value in self.preprocess(raw).items()}
         return self.named(self.answer(model, inputs))
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 def dense(value: Any) -> Any:

@@ -85,7 +85,7 @@ def build_part(
 ) -> keras.Model:
     """Build a bag or a network."""
     if isinstance(part, options.Bag):
-        return classifier.bag(num_classes, ngrams, part.dropout, seed, name)
+        return classifier.bag(num_classes, ngrams, name)
     return classifier.network(
         encoder(part, seed),
         num_classes=num_classes,

@@ -78,7 +78,7 @@ class SentimentData(DataOptions):
 
 
 class Bag(Section):
-    """Logistic regression on naive Bayes ratios of n-grams: fast, and hard to beat."""
+    """Logistic regression on n-grams scaled by naive Bayes: solved at once, hard to beat."""
 
     type: Literal["bag"] = Field("bag", description="The model.")
     words: Orders | None = Field((1, 2, 3), description="Lengths of the n-grams of words.")
@@ -87,7 +87,6 @@ class Bag(Section):
         description="Lengths of the n-grams of characters within words; auto: 2 to 5 where texts "
         "are short, else none.",
     )
-    dropout: Rate = Field(0.3, description="Share of the n-grams left out in training.")
 
 
 class Network(Section):

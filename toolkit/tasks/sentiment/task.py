@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import keras
 import numpy as np
@@ -27,6 +27,7 @@ from toolkit.metrics.classification import (
     confusion_matrix,
     per_class,
 )
+from toolkit.ragged import Ragged
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.sentiment import models, options
 from toolkit.tasks.sentiment.labels import (
@@ -35,8 +36,8 @@ from toolkit.tasks.sentiment.labels import (
     example_weights,
     label_names,
 )
+from toolkit.text.bag_regression import solve
 from toolkit.text.encoder import EncoderOptions, TextEncoder
-from toolkit.text.naive_bayes import log_count_ratios
 from toolkit.text.preset import PresetEncoder
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 Scorer = SingleLabelScorer | MultiLabelScorer
 MAX_LENGTH = 400
 HARDEST = 20
+MAX_NGRAMS, MAX_WEIGHTS = 2_000_000, 8_000_000  # of a kind; the weights are n-grams times labels
 SMALL = 5_000  # training texts: below, more steps are worth more than steadier ones
 
 
@@ -122,6 +124,7 @@ class Sentiment(Task[options.Options]):
             word_orders=word_orders,
             character_orders=models.character_orders(self.model_options, median_length),
             ngram_min_count=2 if many else 1,
+            max_ngrams=min(MAX_NGRAMS, MAX_WEIGHTS // len(self.labels)),
         )
 
     def save(self, directory: Path) -> None:
@@ -192,15 +195,19 @@ class Sentiment(Task[options.Options]):
         )
 
     def initialise(self, model: keras.Model, examples: Examples) -> None:
-        """Set the bags' naive Bayes ratios."""
+        """Solve the bags' regressions; the other weights begin at random."""
         sample = examples.sample()
-        encoded = np.asarray(sample.targets["label"])
-        classes = np.eye(len(self.labels))[encoded] if encoded.ndim == 1 else encoded
         for kind in ("word_ngrams", "character_ngrams"):
-            layers = [layer for layer in _layers(model) if layer.name == f"{kind}_bag"]
-            for layer in layers:
-                ngrams: Any = sample.inputs[kind]
-                layer.set_ratio(log_count_ratios(ngrams, classes, layer.vocabulary_size))
+            for layer in (layer for layer in _layers(model) if layer.name == f"{kind}_bag"):
+                solution = solve(
+                    cast(Ragged, sample.inputs[kind]),
+                    np.asarray(sample.targets["label"]),
+                    len(self.labels),
+                    layer.vocabulary_size,
+                    sample.weights,
+                    self.tick,
+                )
+                layer.set_solution(solution.scale, solution.kernel, solution.bias)
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
         """Cross-entropy in nats, the mean over members; smoothed without one-hot targets."""
@@ -229,6 +236,11 @@ class Sentiment(Task[options.Options]):
                 "batch_size": Decision(32, "usual for fine-tuning"),
                 "epochs": Decision(3, "usual for fine-tuning"),
                 "learning_rate": Decision(5e-5, "usual for fine-tuning"),
+            }
+        if not models.reads_tokens(self.model_options):
+            return {
+                "batch_size": Decision(256, "nothing is trained by steps"),
+                "epochs": Decision(1, "nothing is trained by steps: n-grams are solved at once"),
             }
         epochs = int(np.clip(round(13 - 2 * np.log10(self.rows)), 2, 10))
         return {

@@ -1,0 +1,71 @@
+"""The regression on n-grams: its features, its optimum, its odd cases."""
+
+import numpy as np
+import pytest
+
+from toolkit.ragged import Ragged
+from toolkit.text.bag_regression import Solution, solve, unit_rows
+
+ROWS = [[1, 2], [], [2], [3, 1, 2], []]
+
+
+def ragged(rows: list[list[int]]) -> Ragged:
+    values = np.array([i for row in rows for i in row], np.int32)
+    return Ragged(values, np.cumsum([0, *map(len, rows)]).astype(np.int64))
+
+
+def test_rows_have_unit_length() -> None:
+    scale = np.array([0, 3, 4, 1], np.float32)
+    want = np.zeros((5, 4))
+    for row, ids in zip(want, ROWS, strict=True):
+        row[ids] = scale[ids] / max(np.linalg.norm(scale[ids]), 1e-6)
+    np.testing.assert_allclose(unit_rows(ragged(ROWS), scale).toarray(), want, rtol=1e-6)
+
+
+def data(num_classes: int, texts: int = 120) -> tuple[Ragged, np.ndarray]:
+    """Each class has a word of its own beside common ones; a tenth of the labels is wrong."""
+    random = np.random.default_rng(0)
+    labels = np.arange(texts) % num_classes
+    rows = [[1 + label, *random.choice(np.arange(10, 20), 3, replace=False)] for label in labels]
+    labels[::10] = (labels[::10] + 1) % num_classes
+    return ragged(rows), labels
+
+
+def probabilities(solution: Solution, ngrams: Ragged) -> np.ndarray:
+    logits = unit_rows(ngrams, solution.scale) @ solution.kernel + solution.bias
+    return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_the_gradient_vanishes_at_the_solution(num_classes: int) -> None:
+    ngrams, labels = data(num_classes)
+    weights = np.where(labels == 0, 2.0, 1.0)
+    solution = solve(ngrams, labels, num_classes, 20, weights)
+    error = (probabilities(solution, ngrams) - np.eye(num_classes)[labels]) * weights[:, None]
+    features = unit_rows(ngrams, solution.scale)
+    # of two classes the difference of the weights is regularised, of more each one
+    kernel = solution.kernel * (2 if num_classes == 2 else 1)
+    np.testing.assert_allclose(features.T @ error + kernel / solution.strength, 0, atol=0.04)
+    np.testing.assert_allclose(error.sum(0), 0, atol=0.5)
+
+
+def test_it_learns_and_is_told_how_far_it_is() -> None:
+    ngrams, labels = data(3)
+    told: list[tuple[str, int, int]] = []
+    solution = solve(ngrams, labels, 3, 20, np.ones(120), lambda *each: told.append(each))
+    assert (probabilities(solution, ngrams).argmax(1) == labels).mean() >= 0.9
+    assert told[-1][1] == told[-1][2]
+
+
+def test_several_labels_and_one_that_never_occurs() -> None:
+    ngrams, labels = data(2)
+    several = np.stack([labels == 0, labels == 1, np.zeros(120)], 1).astype(np.float32)
+    solution = solve(ngrams, several, 3, 20, np.ones(120))
+    logits = unit_rows(ngrams, solution.scale) @ solution.kernel + solution.bias
+    assert ((logits[:, :2] > 0) == several[:, :2]).mean() >= 0.9
+    assert np.all(logits[:, 2] < -4)
+
+
+def test_few_texts() -> None:
+    solution = solve(ragged([[1], [2]]), np.array([0, 1]), 2, 3, np.ones(2))
+    assert solution.kernel[1, 0] > 0 > solution.kernel[1, 1]

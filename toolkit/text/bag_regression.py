@@ -1,0 +1,178 @@
+"""Logistic regression on bags of n-grams, solved to its optimum.
+
+The problem is convex, and most n-grams are rare: stochastic steps that suit a network neither
+reach its optimum nor keep rare n-grams small. The strength of the regularisation is what predicts
+held-out texts best.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from toolkit.ragged import Ragged
+from toolkit.text.naive_bayes import log_count_ratios
+
+STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # inverse of the regularisation
+FEW = 50  # texts: from fewer, nothing can be held out
+HELD_OUT = 0.2
+MAX_ITERATIONS = 100
+
+Tick = Callable[[str, int, int], None]
+
+
+class Solution(NamedTuple):
+    """What :class:`toolkit.layers.NGramBag` is set to."""
+
+    scale: NDArray[np.float32]  # (size,)
+    kernel: NDArray[np.float32]  # (size, classes)
+    bias: NDArray[np.float32]  # (classes,)
+    strength: float
+
+
+def solve(
+    ngrams: Ragged,
+    labels: NDArray[Any],
+    num_classes: int,
+    size: int,
+    weights: NDArray[np.float64],
+    tick: Tick = lambda *_: None,
+) -> Solution:
+    """Fit on all texts, with the strength that does best on a fifth of them held out.
+
+    Args:
+        ngrams: different n-gram ids of each text.
+        labels: ``(texts,)`` class numbers, or ``(texts, classes)`` of 0 and 1 for several at once.
+        num_classes: number of classes.
+        size: ids are below this.
+        weights: what each text counts, ``(texts,)``.
+        tick: told ``(what, done, total)``.
+    """
+    several = labels.ndim == 2
+    classes = labels if several else np.eye(num_classes)[labels]
+    fits, count = Fits(several, num_classes), len(STRENGTHS) + 1
+    rows = np.arange(len(labels))
+    held = _held_out(classes)
+    strength = 10.0
+    if held.any():
+        scale = scales(ngrams.take(rows[~held]), classes[~held], size)
+        features = unit_rows(ngrams, scale)
+        losses: list[float] = []
+        for number, each in enumerate(STRENGTHS):
+            tick("fits of the n-grams", number + 1, count)
+            fits.fit(features[~held], labels[~held], weights[~held], each)
+            losses.append(fits.loss(features[held], classes[held], weights[held]))
+            if losses[-1] > min(losses):
+                break
+        strength = STRENGTHS[int(np.argmin(losses))]
+    scale = scales(ngrams, classes, size)
+    fits.fit(unit_rows(ngrams, scale), labels, weights, strength)
+    tick("fits of the n-grams", count, count)
+    return Solution(scale, *fits.solution(), strength)
+
+
+class Fits:
+    """Regularised fits, each begun where the last one ended.
+
+    Args:
+        several: whether a text may have several classes: one regression a class instead of one
+            softmax over all.
+        num_classes: number of classes.
+    """
+
+    def __init__(self, several: bool, num_classes: int) -> None:
+        self.several, self.num_classes = several, num_classes
+        count = num_classes if several else 1
+        self.models = [
+            LogisticRegression(warm_start=True, max_iter=MAX_ITERATIONS) for _ in range(count)
+        ]
+        self.constant: dict[int, float] = {}
+
+    def fit(
+        self, features: Any, labels: NDArray[Any], weights: NDArray[np.float64], strength: float
+    ) -> None:
+        """Minimise ``|w|^2 / 2 + strength * sum(weights * loss)``."""
+        for number, model in enumerate(self.models):
+            targets = labels[:, number] if self.several else labels
+            self.constant.pop(number, None)
+            if len(np.unique(targets)) < 2:  # a class that all or none have
+                share = (targets.sum() + 1) / (len(targets) + 2)
+                self.constant[number] = float(np.log(share / (1 - share)))
+                continue
+            _fit_quietly(model.set_params(C=strength), features, targets, weights)
+
+    def solution(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return weights ``(size, classes)`` and bias ``(classes,)``."""
+        if self.several:
+            columns = [self._column(number) for number in range(self.num_classes)]
+            size = max(len(column) for column, _ in columns)
+            kernel = np.zeros((size, self.num_classes))
+            for number, (column, _) in enumerate(columns):
+                kernel[: len(column), number] = column
+            return kernel.astype(np.float32), np.array([b for _, b in columns], np.float32)
+        (model,) = self.models
+        kernel, bias = model.coef_.T, model.intercept_
+        if kernel.shape[1] == 1:  # of two classes scikit-learn fits the difference
+            kernel, bias = np.hstack([-kernel, kernel]) / 2, np.array([-bias[0], bias[0]]) / 2
+        return kernel.astype(np.float32), bias.astype(np.float32)
+
+    def _column(self, number: int) -> tuple[NDArray[Any], float]:
+        if number in self.constant:
+            return np.zeros(1), self.constant[number]
+        return self.models[number].coef_[0], float(self.models[number].intercept_[0])
+
+    def loss(self, features: Any, classes: NDArray[Any], weights: NDArray[np.float64]) -> float:
+        """Return the weighted mean log loss in nats."""
+        kernel, bias = self.solution()
+        logits = features[:, : len(kernel)] @ kernel + bias
+        if self.several:
+            each = (np.logaddexp(0, logits) - logits * classes).sum(1)
+        else:
+            each = np.logaddexp.reduce(logits, axis=1) - (logits * classes).sum(1)
+        return float((each * weights).sum() / weights.sum())
+
+
+def scales(ngrams: Ragged, classes: NDArray[Any], size: int) -> NDArray[np.float32]:
+    """Root mean square over the classes of the naive Bayes log-count ratios, ``(size,)``."""
+    ratios = log_count_ratios(ngrams, classes, size)
+    return np.asarray(np.sqrt(np.mean(np.square(ratios), axis=1)), np.float32)
+
+
+def unit_rows(ngrams: Ragged, scale: NDArray[np.float32]) -> Any:
+    """Return ``(texts, size)`` sparse features: the scales of a text's n-grams, of unit length."""
+    values = scale[ngrams.values]
+    squares = np.add.reduceat(np.append(values, 0) ** 2, ngrams.splits[:-1])
+    squares = np.where(ngrams.lengths > 0, squares, 1)
+    lengths = np.sqrt(np.maximum(squares, 1e-12))
+    data = values / np.repeat(lengths, ngrams.lengths)
+    shape = (len(ngrams), len(scale))
+    return sparse.csr_matrix((data.astype(np.float32), ngrams.values, ngrams.splits), shape=shape)
+
+
+def _held_out(classes: NDArray[Any]) -> NDArray[np.bool_]:
+    """A fifth of each class's texts, so that each class has texts to be fitted on."""
+    held = np.zeros(len(classes), bool)
+    if len(classes) < FEW:
+        return held
+    first = classes.argmax(1)
+    random = np.random.Generator(np.random.Philox(key=[0, len(classes)]))
+    for number in range(classes.shape[1]):
+        rows = random.permutation(np.flatnonzero(first == number))
+        held[rows[: int(HELD_OUT * len(rows))]] = True
+    return held
+
+
+def _fit_quietly(
+    model: LogisticRegression, features: Any, targets: Any, weights: NDArray[np.float64]
+) -> None:
+    """Fit without a warning where the last digit is not reached: close is as good here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(features, targets, weights)
