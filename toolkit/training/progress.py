@@ -34,7 +34,7 @@ class Progress:
         self._printed = time.monotonic()
 
     def step(
-        self, number: int, done: int, total: int, *, loss: float, speed: float, left: float
+        self, number: int, done: int, total: int, *, loss: float, speed: float, left: float | None
     ) -> None:
         """Show a round under way.
 
@@ -44,12 +44,10 @@ class Progress:
             total: its steps.
             loss: mean loss so far.
             speed: examples per second.
-            left: seconds until the training ends.
+            left: seconds until the training ends, or None while nobody can tell.
         """
-        self._moving(
-            f"{self._name(number)} {done}/{total} steps, loss {loss:.4g}, "
-            f"{speed:.0f} examples/s, {duration(left)} left"
-        )
+        rest = "compiling" if left is None else f"{speed:.0f} examples/s, {duration(left)} left"
+        self._moving(f"{self._name(number)} {done}/{total} steps, loss {loss:.4g}, {rest}")
 
     def working(self, what: str, done: int, total: int, left: float) -> None:
         """Show work before the first round under way: ``what`` of it is done, and how much."""

@@ -282,7 +282,9 @@ class Session:
         first, began = self._round_began
         step, seconds = self.state.step, time.monotonic() - began
         number, done = divmod(step, self.settings.round_steps)
-        left = (self.settings.total_steps - step) * seconds / max(step - first, 1)
+        # the first call also traces, so that it says nothing of those to come
+        per_step = self.pace.seconds_per_step
+        left = (self.settings.total_steps - step) * per_step if per_step else None
         self.progress.step(
             number,
             done,
