@@ -140,9 +140,16 @@ class Fits:
 
 
 def scales(ngrams: Ragged, classes: NDArray[Any], size: int) -> NDArray[np.float32]:
-    """Root mean square over the classes of the naive Bayes log-count ratios, ``(size,)``."""
+    """How much each n-gram tells, ``(size,)``: of the classes, times how rare it is.
+
+    The first is the root mean square over the classes of the naive Bayes log-count ratios (Wang
+    and Manning, ACL 2012), the second the inverse document frequency
+    ``1 + log((1 + texts) / (1 + texts with it))``.
+    """
     ratios = log_count_ratios(ngrams, classes, size)
-    return np.asarray(np.sqrt(np.mean(np.square(ratios), axis=1)), np.float32)
+    texts = np.bincount(ngrams.values, minlength=size)
+    rarity = 1 + np.log((1 + len(ngrams)) / (1 + texts))
+    return np.asarray(np.sqrt(np.mean(np.square(ratios), axis=1)) * rarity, np.float32)
 
 
 def unit_rows(ngrams: Ragged, scale: NDArray[np.float32]) -> Any:

@@ -15,17 +15,13 @@ SHORT = 60  # words: within a text this short, how a word is spelt still matters
 
 def choose_model(examples: int, median_length: float) -> Decision:
     """What ``model: auto`` stands for."""
-    bag = options.Bag()
-    if median_length <= SHORT:
-        members: tuple[Any, ...] = (bag, options.CNN(), options.GRU())
-        reason = "short texts: n-grams of words and characters, with two networks that see order"
-    else:
-        members = (bag, options.CNN())
-        reason = "long texts: n-grams carry most, a convolution adds what words have in common"
-    return Decision(
-        options.Ensemble(members=members).model_dump(mode="json"),
-        f"{examples} training texts of {median_length:.0f} words: {reason}",
-    )
+    known = f"{examples} training texts of {median_length:.0f} words"
+    if median_length > SHORT:
+        reason = "long texts: a network of this size knows nothing that their n-grams do not"
+        return Decision(options.Bag().model_dump(mode="json"), f"{known}: {reason}")
+    members = (options.Bag(), options.CNN(), options.GRU())
+    reason = "short texts: n-grams of words and characters, with two networks that see order"
+    return Decision(options.Ensemble(members=members).model_dump(mode="json"), f"{known}: {reason}")
 
 
 def character_orders(model: Any, median_length: float) -> tuple[int, ...]:

@@ -194,7 +194,9 @@ class Options(TaskOptions):
     task: SentimentSection = Field(SentimentSection(), description="What to learn.")
     data: SentimentData = Field(description="Where the rows are and what the columns mean.")
     model: Model | Auto = Field(
-        "auto", description="What learns; auto: an ensemble that fits the data's size and lengths."
+        "auto",
+        description="What learns; auto: for short texts an ensemble of n-grams, convolution and "
+        "recurrence, for long ones n-grams alone.",
     )
     evaluate: EvaluateOptions = Field(EvaluateOptions(), description="How it is judged.")
 

@@ -96,7 +96,8 @@ class Sentiment(Task[options.Options]):
         """Settle what the recipe leaves to the data: the model and the length of a text."""
         if self.model_options == "auto":
             decision = models.choose_model(len(words), float(np.median(words)))
-            self.model_options = options.Ensemble.model_validate_json(json.dumps(decision.value))
+            section = TypeAdapter(options.Model)
+            self.model_options = section.validate_json(json.dumps(decision.value))
             self.decisions["model"] = decision
         length = self.options.data.sequence_length
         reason = "the recipe says so"
