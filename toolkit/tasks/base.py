@@ -85,6 +85,10 @@ class Task(ABC, Generic[OptionsT]):
             RunError: a file is missing or damaged.
         """
 
+    def learnable(self, train: Table) -> Table:
+        """Return the training rows to learn from; all by default, decisions count the others."""
+        return train
+
     @abstractmethod
     def raw(self, table: Table) -> dict[str, NDArray[Any]]:
         """Return the raw inputs of each row, by the names of :meth:`signature`."""
