@@ -233,7 +233,11 @@ class TransformerDecoder(TransformerStack):
         return self._end(x)
 
     def initial_state(
-        self, encoded: Tensor | None, batch_size: int | Tensor, max_length: int
+        self,
+        encoded: Tensor | None,
+        batch_size: int | Tensor,
+        max_length: int | Tensor,
+        encoder_padding_mask: Tensor | None = None,
     ) -> State:
         """The state before the first step; the stack must be built.
 
@@ -241,7 +245,9 @@ class TransformerDecoder(TransformerStack):
             encoded: the encoder's outputs (batch, source, encoded_dim); None without an encoder.
             batch_size: rows to decode.
             max_length: most steps that will be taken.
+            encoder_padding_mask: taken for the sake of decoders that need it, and not used.
         """
+        del encoder_padding_mask
         if self.attention not in STEPPING:
             raise ArgumentError(
                 f"Expected attention {', '.join(STEPPING)} to decode step by step. "
