@@ -22,7 +22,6 @@ def test_bleu_is_sacrebleus() -> None:
 
 
 def test_bleu_of_tokens_without_case() -> None:
-    assert BLEU(["A Cat !"], ["a cat !"], "none", lowercase=True)() == pytest.approx(100, abs=90)
     bleu = BLEU(["The Cat sat down ."], ["the cat sat down ."], "none", lowercase=True)
     assert bleu() == pytest.approx(100)
     assert "tok:none" in bleu.signature

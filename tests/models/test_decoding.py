@@ -26,7 +26,9 @@ class Chain:
 
     def step(self, tokens: Any, state: Any, index: Any) -> Any:
         key = tf.stack([state["source"], tf.minimum(index, 7) + tf.zeros_like(tokens), tokens], 1)
-        logits = tf.gather_nd(self.table, key) + 0.3 * tf.cast(state["seen"] % 3, tf.float32)[:, None]
+        logits = (
+            tf.gather_nd(self.table, key) + 0.3 * tf.cast(state["seen"] % 3, tf.float32)[:, None]
+        )
         logits = logits * (1 + 0.1 * tf.cast(state["seen"] % 5, tf.float32))[:, None]
         return logits, {**state, "seen": state["seen"] * 2 + tokens}
 

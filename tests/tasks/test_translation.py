@@ -122,8 +122,9 @@ def test_decisions_are_noted() -> None:
     assert noted["model"].value["hidden_dim"] == 128
     assert noted["data.vocabulary.shared"].value is True
     assert noted["data.vocabulary.dropout"].value == 0.1
-    assert noted["data.vocabulary.size"].value == 600
-    assert len(prepared.learnable(splits.train)) == len(splits.train) - noted["data.left_out"].value
+    assert noted["data.vocabulary.size"].value == 500
+    assert len(prepared.learnable(splits.train)) == len(splits.train)
+    assert noted["data.left_out"].value == 0
 
 
 def test_other_letters_have_a_vocabulary_of_their_own(tmp_path: Path) -> None:
@@ -138,7 +139,9 @@ def test_other_letters_have_a_vocabulary_of_their_own(tmp_path: Path) -> None:
     again.load(tmp_path)
     assert again.fitted.source.model == prepared.fitted.source.model
     given = batch(prepared, splits.train, 4)
-    np.testing.assert_array_equal(batch(again, splits.train, 4).targets["target"], given[1]["target"])
+    np.testing.assert_array_equal(
+        batch(again, splits.train, 4).targets["target"], given[1]["target"]
+    )
     texts = prepared._texts(given.targets["target"])
     assert texts == splits.train.frame["target"][:4].tolist()
 
@@ -151,21 +154,24 @@ def test_dropout_cuts_both_sides_anew_each_epoch() -> None:
     assert (np.asarray(inputs["source"]) != 0).sum() > (given.inputs["source"] != 0).sum()
     np.testing.assert_array_equal(inputs["target"], targets["target"])
     assert prepared._texts(targets["target"].numpy()) == prepared._texts(given.targets["target"])
-    other = prepared.augment(given.inputs, given.targets, seeds + [0, 1])[0]
+    other = prepared.augment(given.inputs, given.targets, seeds + np.array([0, 1], np.int32))[0]
     assert not np.array_equal(other["source"], inputs["source"])
 
 
 def test_long_and_uneven_pairs_are_left_out_and_counted() -> None:
     frame = pairs()
-    frame.loc[3, "source"] = " ".join(["the old dog"] * 40)
-    frame.loc[5, "target"] = " ".join(["rala tana"] * 15)
-    prepared, splits = task(frame, SMALL, data={"sequence_length": 100, "max_ratio": 3.0,
-                                                "validation": pairs(20), "test": pairs(20)})
+    frame.loc[3, "source"] = " ".join(["the old dog"] * 100)
+    frame.loc[5, "target"] = " ".join(["rala tana"] * 40)
+    prepared, splits = task(
+        frame,
+        SMALL,
+        data={"sequence_length": 200, "max_ratio": 3.0, "validation": pairs(20), "test": pairs(20)},
+    )
     kept = prepared.learnable(splits.train)
     assert len(kept) == len(frame) - 2
     noted = prepared.decisions["data.left_out"]
     assert noted.value == 2
-    assert "1 have more than 100 pieces a side and 1 are more uneven" in noted.reason
+    assert "1 have more than 200 pieces a side and 1 are more uneven" in noted.reason
 
 
 # -- bad input --------------------------------------------------------------------------------
@@ -198,20 +204,18 @@ def test_an_empty_line_on_one_side_and_a_missing_column(tmp_path: Path) -> None:
 def test_a_vocabulary_that_is_too_large_or_too_small() -> None:
     with pytest.raises(DataError, match=r"larger than the training texts .* Expected at most"):
         task(pairs(50), SMALL, data={"vocabulary": {"size": 5000}})
+    frame = pairs(50)
+    frame["source"] = [chr(0x4E00 + i) * 3 + chr(0x5E00 + i) for i in range(50)]
     with pytest.raises(DataError, match=r"data.vocabulary.size"):
-        frame = pairs(50)
-        frame["source"] = [chr(0x4E00 + i) * 3 + chr(0x5E00 + i) for i in range(50)]
         task(frame, SMALL, data={"vocabulary": {"size": 300}})
 
 
 def test_options_that_do_not_fit() -> None:
     with pytest.raises(RecipeError, match="more answers than the beam is wide"):
         toolkit.show(task={"type": "translation", "num_answers": 6}, data="demo:sentences")
+    vocabulary = {"type": "unigram", "dropout": 0.1}
     with pytest.raises(RecipeError, match="BPE-dropout needs the type bpe"):
-        vocabulary = {"type": "unigram", "dropout": 0.1}
-        toolkit.show(
-            task="translation", data={"train": "demo:sentences", "vocabulary": vocabulary}
-        )
+        toolkit.show(task="translation", data={"train": "demo:sentences", "vocabulary": vocabulary})
     with pytest.raises(RecipeError, match="a model without attention covers nothing"):
         toolkit.show(
             task={"type": "translation", "coverage_penalty": 0.2},
@@ -229,7 +233,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("translation")
     for name, frame in sentences.generate().items():
         for side in ("source", "target"):
-            lines = frame[side][: 1200 if name == "train" else 60]
+            lines = frame[side][: 800 if name == "train" else 40]
             (folder / f"{name}.{side}").write_text("\n".join(lines) + "\n")
     files = {
         name: {side: str(folder / f"{name}.{side}") for side in ("source", "target")}
@@ -239,7 +243,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
         task={"type": "translation", "beam_size": 3, "num_answers": 2},
         data={**files, "vocabulary": 500},
         model={**SMALL, "hidden_dim": 64},
-        train={"epochs": 6, "batch_tokens": 1024, "learning_rate": 5e-3, "compile": "none"},
+        train={"epochs": 5, "batch_tokens": 1024, "learning_rate": 5e-3, "compile": "none"},
         evaluate={"bootstrap": 20, "metrics": ["bleu", "chrf", "rouge"]},
         run=folder / "run",
     )
@@ -261,7 +265,7 @@ def test_the_report(run: Any) -> None:
 
 
 def test_answers(run: Any) -> None:
-    asked = ["the old dog sees two red boats .", "", "\u4f60\u597d \U0001F600 zzz"]
+    asked = ["the old dog sees two red boats .", "", "\u4f60\u597d \U0001f600 zzz"]
     answers = run.predict(asked)
     assert list(answers) == ["source", "prediction", "score", "prediction_2", "score_2"]
     assert answers["prediction"][0]

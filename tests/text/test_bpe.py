@@ -6,7 +6,8 @@ import pytest
 from toolkit.text.bpe import BPEDropout
 from toolkit.text.subwords import END, Subwords
 
-WORDS = "walk walking walked talk talking talked small smaller smallest tall taller tallest".split()
+WORDS = [a + b for a in ("walk", "talk") for b in ("", "ing", "ed")]
+WORDS += [a + b for a in ("small", "tall") for b in ("", "er", "est")]
 
 
 @pytest.fixture(scope="module")

@@ -147,7 +147,7 @@ class _Beam:
 
     def run(self, encoded: Any) -> Answers:
         self.batch = ops.shape(self.rules.limits)[0]
-        self.length = ops.max(self.rules.limits)
+        self.length = _longest(self.rules.limits, encoded)
         state = self.decoder.initial_state(encoded, self.batch, self.length)
         if self.coverage_penalty:
             self.real = ops.cast(state["padding_mask"], "float32")[:, None]
@@ -155,9 +155,7 @@ class _Beam:
             state = keras.tree.map_structure(lambda x: ops.repeat(x, self.width, axis=0), state)
         first = (ops.cast(0, "int32"), self._first_live(state), self._none_ended(), state)
         _, _, ended, _ = ops.while_loop(self._goes_on, self._advance, first)
-        return Answers(
-            ops.where(ended[0] == self.rules.end_id, 0, ended[0]), ended[1], ended[2]
-        )
+        return Answers(ops.where(ended[0] == self.rules.end_id, 0, ended[0]), ended[1], ended[2])
 
     def _first_live(self, state: Any) -> _Live:
         """One hypothesis a row; the others cannot be chosen before it has spread."""
@@ -300,7 +298,7 @@ def sample(
     Reference: for `top_p`, Holtzman et al. (arXiv 1904.09751).
     """
     check_positive(num_answers=num_answers)
-    batch, length = ops.shape(rules.limits)[0], ops.max(rules.limits)
+    batch, length = ops.shape(rules.limits)[0], _longest(rules.limits, encoded)
     state = decoder.initial_state(encoded, batch, length)
     state = keras.tree.map_structure(lambda x: ops.repeat(x, num_answers, axis=0), state)
     seeds = ops.repeat(seeds, num_answers, axis=0) + ops.tile(ops.arange(num_answers), (batch,))
@@ -316,9 +314,7 @@ def sample(
         values = rules.allowed(logits, index, num_answers)
         chosen = _draw(values / temperature, uniform(seeds, index), top_k, top_p)
         step = ops.take_along_axis(values, chosen[:, None], axis=1)[:, 0]
-        tokens = ops.where(
-            (ops.arange(length) == index) & ~done[:, None], chosen[:, None], tokens
-        )
+        tokens = ops.where((ops.arange(length) == index) & ~done[:, None], chosen[:, None], tokens)
         total = total + ops.where(done, 0.0, step)
         done = ops.logical_or(done, chosen == rules.end_id)
         return index + 1, tokens, total, done, state
@@ -354,6 +350,16 @@ def uniform(seeds: Tensor, index: Tensor) -> Tensor:
         x = x * ops.cast(factor, "uint32")
     x = ops.bitwise_xor(x, ops.right_shift(x, ops.cast(16, "uint32")))
     return ops.cast(ops.right_shift(x, ops.cast(8, "uint32")), "float32") / 2.0**24
+
+
+def _longest(limits: Tensor, encoded: Any) -> Tensor:
+    """The largest limit, made to depend on the data.
+
+    A graph would otherwise know the length of a state that has no step yet, and would not let it
+    grow in the loop.
+    """
+    value = ops.reshape(keras.tree.flatten(encoded)[0], (-1,))[0]
+    return ops.max(limits) + 0 * ops.cast(value, "int32")
 
 
 def _gathered(x: Tensor, rows: Tensor) -> Tensor:

@@ -108,7 +108,7 @@ class Seq2Seq(keras.Model):
         """What `step` starts from; `encoded` is from `encode`."""
         outputs, mask = encoded
         state = self.decoder.initial_state(outputs, batch_size, max_length, mask)
-        return {"decoder": state, "padding_mask": mask}
+        return _opened(state, mask)
 
     def step(
         self, tokens: Tensor, state: dict[str, Any], index: int | Tensor
@@ -117,7 +117,7 @@ class Seq2Seq(keras.Model):
         vectors = self.target_embedding(tokens)
         mask = state["padding_mask"]
         hidden, after = self.decoder.step(vectors, state["decoder"], index, mask)
-        return self.target_embedding.logits(hidden), {"decoder": after, "padding_mask": mask}
+        return self.target_embedding.logits(hidden), _opened(after, mask)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments; encoder and decoder as their own configs."""
@@ -139,6 +139,11 @@ class Seq2Seq(keras.Model):
         return cls(**{**config, **parts})
 
 
+def _opened(decoder: dict[str, Any], mask: Tensor) -> dict[str, Any]:
+    """The state, with the attention where a search looks for it."""
+    return {"decoder": decoder, "padding_mask": mask, "attention": decoder["attention"]}
+
+
 def _config_of(layer: keras.layers.Layer) -> dict[str, Any]:
     config: dict[str, Any] = keras.saving.serialize_keras_object(layer)
     config.pop("build_config", None)  # the model builds it
@@ -148,7 +153,7 @@ def _config_of(layer: keras.layers.Layer) -> dict[str, Any]:
 class Uncached:
     """Any model of `Seq2Seq`'s inputs and output, searched by running all of it in each step."""
 
-    def __init__(self, model: Callable[[dict[str, Tensor]], Tensor]) -> None:
+    def __init__(self, model: Callable[..., Tensor]) -> None:
         self.model = model
 
     def encode(self, source: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ class BPEDropout:
         counts = self.counts[ids]
         ends = np.cumsum(counts)
         places = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
-        return self.letters[np.repeat(self.starts[ids], counts) + places]
+        return np.asarray(self.letters[np.repeat(self.starts[ids], counts) + places])
 
     def _merge(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import unicodedata
 from pathlib import Path
 from typing import Any, Literal
@@ -65,21 +66,22 @@ class Subwords(tf.Module):
         written = io.BytesIO()
         lines = (_text(text, lowercase, form) for text in texts)
         try:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=lines,
-                model_writer=written,
-                vocab_size=size,
-                model_type=kind,
-                hard_vocab_limit=False,
-                byte_fallback=True,
-                pad_id=PADDING,
-                unk_id=UNKNOWN,
-                bos_id=START if marks else -1,
-                eos_id=END if marks else -1,
-                input_sentence_size=MAX_SENTENCES,
-                minloglevel=2,
-                **({} if form == "NFKC" else {"normalization_rule_name": "identity"}),
-            )
+            with tempfile.TemporaryDirectory() as folder:
+                sentencepiece.SentencePieceTrainer.train(
+                    sentence_iterator=lines,
+                    model_writer=written,
+                    vocab_size=size,
+                    model_type=kind,
+                    hard_vocab_limit=False,
+                    byte_fallback=True,
+                    pad_id=PADDING,
+                    unk_id=UNKNOWN,
+                    bos_id=START if marks else -1,
+                    eos_id=END if marks else -1,
+                    input_sentence_size=MAX_SENTENCES,
+                    minloglevel=2,
+                    **_rules(form, Path(folder)),
+                )
         except RuntimeError as error:
             raise DataError(
                 f"data.vocabulary.size: the training texts do not support it. Expected a smaller "
@@ -113,6 +115,15 @@ class Subwords(tf.Module):
             return cls(path.read_bytes(), lowercase, form)
         except (OSError, tf.errors.OpError) as error:
             raise RunError(f"{path}: the subwords cannot be read. Received: {error}.") from error
+
+
+def _rules(form: str | None, folder: Path) -> dict[str, Any]:
+    """SentencePiece's own normalisation: NFKC, or nothing but a space for a tab."""
+    if form == "NFKC":
+        return {}
+    path = folder / "rules.tsv"
+    path.write_text("9\t20\n")
+    return {"normalization_rule_tsv": str(path)}
 
 
 def _text(text: Any, lowercase: bool, form: str | None) -> str:

@@ -21,20 +21,22 @@ import pandas as pd
 
 SIZES = {"train": 4000, "validation": 300, "test": 300}
 
-NOUNS = (
-    "farmer teacher sailor doctor singer child dog cat horse bird boat house tree letter apple "
-    "lamp coat river garden bridge"
-).split()
+NOUNS = [
+    "farmer", "teacher", "sailor", "doctor", "singer", "child", "dog", "cat", "horse", "bird",
+    "boat", "house", "tree", "letter", "apple", "lamp", "coat", "river", "garden", "bridge",
+]  # fmt: skip
 PLURALS = {"child": "children"}
 BEINGS, PLACES = NOUNS[:10], NOUNS[-9:]
-ADJECTIVES = "old young small large red blue green quiet strange heavy".split()
+ADJECTIVES = [
+    "old", "young", "small", "large", "red", "blue", "green", "quiet", "strange", "heavy",
+]  # fmt: skip
 VERBS = {
     "see": "saw", "find": "found", "paint": "painted", "carry": "carried", "follow": "followed",
     "hear": "heard", "like": "liked", "draw": "drew", "watch": "watched", "bring": "brought",
 }  # fmt: skip
-NUMBERS = "two three four five six".split()
-NEAR = "near behind under beside".split()
-CONSONANTS, VOWELS = "b d f g k l m n p r s t v z".split(), "aeiou"
+NUMBERS = ["two", "three", "four", "five", "six"]
+NEAR = ["near", "behind", "under", "beside"]
+CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 
 
 def generate(seed: int = 0) -> dict[str, pd.DataFrame]:

@@ -113,7 +113,7 @@ class TranslationData(DataOptions):
     sequence_length: Annotated[int, Field(ge=4)] | Auto = Field(
         "auto",
         description="Most pieces of a side. Longer training pairs are left out and counted, longer "
-        "sources are cut; auto: what 99.9 % of the training pairs need, at most 512.",
+        "sources are cut; auto: twice what 99.9 % of the training pairs need, 64 to 512.",
     )
     max_ratio: Annotated[float, Field(gt=1)] | None = Field(
         None,
@@ -227,12 +227,8 @@ class Options(TaskOptions):
     model: Model | Auto = Field(
         "auto", description="What learns; auto: a Transformer that fits the number of pairs."
     )
-    train: TranslationTrain = Field(
-        default_factory=TranslationTrain, description="How to train."
-    )
-    evaluate: TranslationEvaluate = Field(
-        TranslationEvaluate(), description="How it is judged."
-    )
+    train: TranslationTrain = Field(default_factory=TranslationTrain, description="How to train.")
+    evaluate: TranslationEvaluate = Field(TranslationEvaluate(), description="How it is judged.")
 
     def roles(self) -> list["Role"]:
         """Return what the columns are to the task."""

@@ -67,9 +67,7 @@ def report_on(
 def _intervals(score: Any, size: int, options: TranslationEvaluate) -> dict[str, Any]:
     if not options.bootstrap:
         return {}
-    return dict(
-        intervals(score, size, resamples=options.bootstrap, confidence=options.confidence)
-    )
+    return dict(intervals(score, size, resamples=options.bootstrap, confidence=options.confidence))
 
 
 def _means(each: dict[str, NDArray[np.float64]], drawn: NDArray[np.float64]) -> dict[str, float]:

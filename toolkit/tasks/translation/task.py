@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from toolkit.data.splits import Splits
     from toolkit.data.table import Table
 
-MAX_LENGTH, MIN_LENGTH = 512, 8
+MAX_LENGTH, MIN_LENGTH = 512, 64
 CHUNK = 10_000
 MANY = 500_000  # training pairs from which BPE-dropout is no help
 
@@ -114,9 +114,9 @@ class Translation(Task[options.Options]):
         length = self.options.data.sequence_length
         reason = "the recipe says so"
         if length == "auto":
-            needed = int(np.quantile(np.maximum(*lengths), 0.999, method="higher"))
-            length = int(np.clip(needed, MIN_LENGTH, MAX_LENGTH))
-            reason = f"99.9 % of the training pairs have at most {needed} pieces a side"
+            most = int(np.quantile(np.maximum(*lengths), 0.999, method="higher"))
+            length = int(np.clip(2 * most, MIN_LENGTH, MAX_LENGTH))
+            reason = f"99.9 % of the training pairs have at most {most} pieces a side"
         self.decisions["data.sequence_length"] = Decision(length, reason)
         ratios = lengths[1] / np.maximum(lengths[0], 1)
         self.fitted.length = length
@@ -200,7 +200,7 @@ class Translation(Task[options.Options]):
         if not self.dropout:
             return inputs, targets
         source = self._cut_anew("source", inputs["source"], seeds)
-        target = self._cut_anew("target", inputs["target"], seeds + [0, 1])
+        target = self._cut_anew("target", inputs["target"], seeds + tf.constant([0, 1]))
         return {"source": source, "target": target}, {"target": target}
 
     def _cut_anew(self, side: str, ids: Any, seeds: Any) -> Any:
@@ -274,7 +274,7 @@ class Translation(Task[options.Options]):
         return {}
 
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
-        """``tokens`` ``(batch, answers, length)``, their ``scores``, and the known answer's loss."""
+        """``tokens`` ``(batch, answers, length)``, ``scores``, and the known answer's loss."""
         found = self.search(model, inputs["source"])
         answers = {"tokens": found.tokens, "scores": found.scores}
         if "target" in inputs:
