@@ -121,4 +121,6 @@ def test_coverage_costs_what_is_left_unread(kind: str) -> None:
             model, model.encode(SOURCE), rules, beam_size=4, coverage_penalty=penalty
         )
 
-    assert (np.asarray(best(5.0).scores) < np.asarray(best(0.0).scores)).all()
+    with_penalty, without = np.asarray(best(5.0).scores), np.asarray(best(0.0).scores)
+    assert (with_penalty <= without + 1e-6).all()
+    assert (with_penalty < without - 0.1).any()

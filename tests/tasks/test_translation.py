@@ -13,6 +13,7 @@ import toolkit
 from toolkit.data.demos import sentences
 from toolkit.data.splits import load_splits
 from toolkit.errors import DataError, RecipeError, RunError, VerificationError
+from toolkit.tasks.translation.alignment import attention_of
 from toolkit.tasks.translation.options import Options
 from toolkit.tasks.translation.task import Translation
 
@@ -301,6 +302,25 @@ def test_other_pieces_are_noticed(run: Any, tmp_path: Path) -> None:
     (export / assets[0]).write_bytes((export / assets[0]).read_bytes() + b" ")
     with pytest.raises(VerificationError, match="changed since the export"):
         toolkit.verify(export)
+
+
+def test_pictures_of_the_attention(run: Any, tmp_path: Path) -> None:
+    drawn = run.draw(["the old dog sees the boat .", "a $ sign"], tmp_path / "maps")
+    assert [path.name for path in drawn] == ["1.png", "2.png"]
+    assert all(path.stat().st_size > 1000 for path in drawn)
+    source = run.task.fitted(tf.constant(["the old dog"])).to_tensor()
+    attention = attention_of(run.model, source, np.array([5, 6, 7], np.int32))
+    assert attention.shape == (4, source.shape[1])
+    np.testing.assert_allclose(attention.sum(1), 1, atol=1e-5)
+
+
+def test_plain_text_files_are_read_line_by_line(run: Any, tmp_path: Path) -> None:
+    lines = ["the old dog sees the boat .", "two cats hear a bird ."]
+    (tmp_path / "new.en").write_text("\n".join(lines) + "\n")
+    (tmp_path / "new.txt").write_text("\n".join(lines) + "\n")
+    expected = run.predict(lines)["prediction"].tolist()
+    for name in ("new.en", "new.txt"):
+        assert run.predict(tmp_path / name)["prediction"].tolist() == expected
 
 
 def test_a_model_of_ones_own_is_searched_uncached(run: Any) -> None:

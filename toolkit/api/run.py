@@ -184,6 +184,27 @@ class Run:
             kept = table.frame.drop(columns=answers.columns, errors="ignore")
             yield pd.concat([kept, answers], axis="columns")
 
+    def draw(self, inputs: Inputs, directory: str | os.PathLike[str]) -> list[Path]:
+        """Write a picture of the model's attention for each input.
+
+        Args:
+            inputs: as in :meth:`predict`.
+            directory: where to; made where it is not there.
+
+        Returns:
+            The pictures, in order.
+
+        Raises:
+            ArgumentError: the task, or its model, has no attention to show.
+            DataError: an input cannot be read, or a column is missing.
+        """
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        drawn: list[Path] = []
+        for table in self.reader.tables(inputs):
+            drawn += self.task.draw(self.model, table, folder)
+        return drawn
+
     @cached_property
     def reader(self) -> InputReader:
         """Reads new inputs as this run's recipe says."""

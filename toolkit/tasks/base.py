@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from toolkit.data.examples import Examples
+from toolkit.errors import ArgumentError
 
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
@@ -180,6 +181,17 @@ class Task(ABC, Generic[OptionsT]):
     @abstractmethod
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """Return answers for people: ``prediction``, ``score`` and what else helps, a row each."""
+
+    def draw(self, model: keras.Model, table: Table, directory: Path) -> list[Path]:
+        """Write a picture of the attention for each row, and return their paths in order.
+
+        Raises:
+            ArgumentError: this task, or this model, has none to show.
+        """
+        raise ArgumentError(
+            "--attention: expected a task whose models attend from one text to another. "
+            f"Received: task={self.options.task.type!r}."
+        )
 
     # -- serving ------------------------------------------------------------------------------
 

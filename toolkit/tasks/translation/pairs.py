@@ -110,6 +110,12 @@ class Pairs(tf.Module):
         ragged = tf.RaggedTensor.from_tensor(flat, padding=0)
         return tf.reshape(self.target.join(ragged), tf.shape(tokens)[:-1])
 
+    def names(self, side: Literal["source", "target"], ids: Any) -> list[str]:
+        """The pieces that ids stand for, as they are written in the vocabulary."""
+        pieces = self.source if side == "source" else self.target
+        found = pieces.tokenizer.id_to_string(tf.constant(ids, tf.int32)).numpy()
+        return [name.decode("utf-8") for name in found]
+
     def limits(self, source: Any) -> Any:
         """Most pieces of the answers to padded ``(batch, length)`` source ids, the end included.
 

@@ -18,12 +18,13 @@ from pydantic import TypeAdapter
 from toolkit.data.columns import texts
 from toolkit.data.examples import Examples
 from toolkit.data.store import StoredExamples
-from toolkit.errors import RunError
+from toolkit.errors import ArgumentError, RunError
 from toolkit.layers import tied_cross_entropy
 from toolkit.models.decoding import Answers, Rules, beam_search, sample
 from toolkit.models.seq2seq import Seq2Seq, Uncached
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.translation import models, options
+from toolkit.tasks.translation.alignment import attention_of, draw, with_end
 from toolkit.tasks.translation.losses import r_drop_loss, smoothed_loss, token_losses
 from toolkit.tasks.translation.pairs import (
     PairOptions,
@@ -356,6 +357,25 @@ class Translation(Task[options.Options]):
             columns[f"prediction{suffix}"] = self._texts(answers["tokens"][:, number])
             columns[f"score{suffix}"] = answers["scores"][:, number]
         return pd.DataFrame(columns)
+
+    def draw(self, model: keras.Model, table: Table, directory: Path) -> list[Path]:
+        """Write ``directory/N.png``, N the row's number: target pieces down, source across."""
+        if not isinstance(model, Seq2Seq) or getattr(self.model_options, "attention", "") == "none":
+            raise ArgumentError(
+                "--attention: expected a model with attention. "
+                f"Received: model={self.options.model!r}."
+            )
+        drawn = []
+        for row, text in enumerate(self.raw(table)["source"]):
+            source = self.fitted(tf.constant([str(text)])).to_tensor()
+            tokens = np.asarray(self.search(model, source).tokens)[0, 0]
+            tokens = tokens[tokens != 0]
+            attention = attention_of(model, source, tokens)
+            drawn.append(directory / f"{table.row_numbers[row]}.png")
+            source_names = self.fitted.names("source", source[0])
+            target_names = self.fitted.names("target", with_end(tokens))
+            draw(attention, source_names, target_names, drawn[-1])
+        return drawn
 
     # -- serving ------------------------------------------------------------------------------
 
