@@ -115,6 +115,11 @@ class Task(ABC, Generic[OptionsT]):
         del seeds
         return inputs, targets
 
+    @property
+    def keeps_shapes(self) -> bool:
+        """Whether :meth:`augment` leaves shapes alone; XLA would compile anew for each other."""
+        return True
+
     # -- model --------------------------------------------------------------------------------
 
     @abstractmethod
@@ -177,6 +182,23 @@ class Task(ABC, Generic[OptionsT]):
         """
         del table
         return {"scores": self.score(answers, examples)}
+
+    def compare(
+        self,
+        answers: Mapping[str, NDArray[Any]],
+        other: Task[Any],
+        others: Mapping[str, NDArray[Any]],
+        table: Table,
+    ) -> dict[str, Any]:
+        """Compare with another run's answers to the same rows, as a report.
+
+        Raises:
+            ArgumentError: this task has no such comparison.
+        """
+        raise ArgumentError(
+            "--against: expected a task that compares runs. "
+            f"Received: task={self.options.task.type!r}."
+        )
 
     @abstractmethod
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
