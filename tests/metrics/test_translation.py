@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sacrebleu
 
-from toolkit.metrics.translation import BLEU, chrf, rouge, sentence_chrf
+from toolkit.metrics.translation import BLEU, chrf, paired_difference, rouge, sentence_chrf
 
 REFERENCES = ["the cat sat on the mat", "a dog barks at night", "birds sing in the morning sun"]
 PREDICTIONS = ["the cat sat on a mat", "a dog barks in the night", "birds sing"]
@@ -28,6 +28,16 @@ def test_bleu_of_tokens_without_case() -> None:
     assert "case:lc" in bleu.signature
 
 
+def test_paired_bootstrap() -> None:
+    references = [f"the {word} cat sat on the mat number {word}" for word in "abcdefghij"]
+    good, bad = BLEU(references, references), BLEU(["the cat"] * 10, references)
+    difference, interval, p = paired_difference(good, bad, resamples=50)
+    assert difference == pytest.approx(good() - bad())
+    assert interval.low > 50
+    assert p == 0
+    assert paired_difference(good, good, resamples=50)[2] == 1
+
+
 def test_bleu_of_nothing_is_nothing() -> None:
     assert BLEU([""], ["a cat"])() == 0
 
@@ -43,5 +53,7 @@ def test_chrf_is_sacrebleus() -> None:
 
 def test_rouge() -> None:
     scores = rouge(["the cat sat", "ЖИВОЙ звук"], ["the cat ran away", "живой звук"])
-    np.testing.assert_allclose(scores["rouge1"], [100 * 2 * (2 / 3) * 0.5 / (2 / 3 + 0.5), 100])
+    precision, recall = 2 / 3, 2 / 4
+    best = 100 * 2 * precision * recall / (precision + recall)
+    np.testing.assert_allclose(scores["rouge1"], [best, 100])
     assert set(scores) == {"rouge1", "rouge2", "rougeL"}

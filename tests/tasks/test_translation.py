@@ -304,6 +304,13 @@ def test_other_pieces_are_noticed(run: Any, tmp_path: Path) -> None:
         toolkit.verify(export)
 
 
+def test_a_run_against_another(run: Any) -> None:
+    found = toolkit.evaluate(run, against=run.path).scores
+    assert found["bleu"] == found["other_bleu"] == pytest.approx(run.report["scores"]["bleu"])
+    assert found["difference"] == 0
+    assert found["p"] == 1
+
+
 def test_pictures_of_the_attention(run: Any, tmp_path: Path) -> None:
     drawn = run.draw(["the old dog sees the boat .", "a $ sign"], tmp_path / "maps")
     assert [path.name for path in drawn] == ["1.png", "2.png"]

@@ -19,13 +19,14 @@ from toolkit.cli.quiet import load_tensorflow
 )
 @run_argument()
 @click.option("--data", type=click.Path(), help="Another file, columns as in the recipe.")
+@click.option("--against", metavar="RUN", type=click.Path(), help="Another run to compare with.")
 @format_option()
-def evaluate(run: str, data: str | None, form: str) -> None:
-    """Score a trained model on its test split, or on other data."""
+def evaluate(run: str, data: str | None, against: str | None, form: str) -> None:
+    """Score a trained model on its test split, or on other data, alone or against another run."""
     load_tensorflow()
     from toolkit import api
 
-    evaluation = api.evaluate(run, data)
+    evaluation = api.evaluate(run, data, against=against)
     click.echo(evaluation.to_json() if form == "json" else evaluation.to_text(), nl=False)
 
 

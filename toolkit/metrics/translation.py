@@ -10,6 +10,8 @@ import sacrebleu
 from numpy.typing import NDArray
 from rouge_score import rouge_scorer
 
+from toolkit.metrics.bootstrap import Interval, resampled
+
 Texts = Sequence[str]
 ROUGE = ("rouge1", "rouge2", "rougeL")
 
@@ -53,6 +55,30 @@ class BLEU:
             correct=total[:4], total=total[4:8], sys_len=total[8], ref_len=total[9]
         )
         return float(score.score)
+
+
+def paired_difference(
+    first: BLEU, second: BLEU, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
+) -> tuple[float, Interval, float]:
+    """Compare two systems on the same references by paired bootstrap (Koehn 2004).
+
+    Args:
+        first: one system.
+        second: the other.
+        resamples: how often to draw the sentences.
+        confidence: of the interval.
+        seed: of the draws.
+
+    Returns:
+        BLEU of the first less that of the second, its interval, and the share of resamples in
+        which the first is not better.
+    """
+    size = len(first.counts)
+    draws = resampled(size, max(resamples, 1), seed=seed)
+    times = [np.bincount(rows, minlength=size).astype(np.float64) for rows in draws]
+    found = np.array([first(drawn) - second(drawn) for drawn in times])
+    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return first() - second(), Interval(float(low), float(high)), float((found <= 0).mean())
 
 
 def chrf(predictions: Texts, references: Texts) -> tuple[float, str]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.metrics.bootstrap import intervals
-from toolkit.metrics.translation import BLEU, chrf, rouge, sentence_chrf
+from toolkit.metrics.translation import BLEU, chrf, paired_difference, rouge, sentence_chrf
 
 if TYPE_CHECKING:
     from toolkit.data.table import Table
@@ -61,6 +61,29 @@ def report_on(
         **({"intervals": spread} if spread else {}),
         "signatures": signatures,
         **_sentences(predictions, references, sources, table),
+    }
+
+
+def compared(
+    predictions: list[str],
+    others: list[str],
+    references: list[str],
+    options: TranslationEvaluate,
+    lowercase: bool,
+) -> dict[str, Any]:
+    """Return BLEU of two systems, the difference, its interval, and the chance that it is none."""
+    tokenize = _tokenizer(references) if options.tokenize == "auto" else options.tokenize
+    lowercase = lowercase if options.lowercase == "auto" else options.lowercase
+    first, second = (
+        BLEU(texts, references, tokenize, lowercase) for texts in (predictions, others)
+    )
+    difference, interval, p = paired_difference(
+        first, second, resamples=options.bootstrap, confidence=options.confidence
+    )
+    return {
+        "scores": {"bleu": first(), "other_bleu": second(), "difference": difference, "p": p},
+        "intervals": {"difference": interval},
+        "signatures": {"bleu": first.signature},
     }
 
 

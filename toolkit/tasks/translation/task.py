@@ -34,7 +34,7 @@ from toolkit.tasks.translation.pairs import (
     too_long_or_uneven,
     vocabulary_size,
 )
-from toolkit.tasks.translation.reporting import report_on
+from toolkit.tasks.translation.reporting import compared, report_on
 from toolkit.text.bpe import BPEDropout
 from toolkit.text.subwords import END, START
 
@@ -204,6 +204,11 @@ class Translation(Task[options.Options]):
         target = self._cut_anew("target", inputs["target"], seeds + tf.constant([0, 1]))
         return {"source": source, "target": target}, {"target": target}
 
+    @property
+    def keeps_shapes(self) -> bool:
+        """Not where texts are cut anew."""
+        return not self.dropout
+
     def _cut_anew(self, side: str, ids: Any, seeds: Any) -> Any:
         if side not in self._cutters:
             pieces = self.fitted.source if side == "source" else self.fitted.target
@@ -340,6 +345,23 @@ class Translation(Task[options.Options]):
             lowercase=self.fitted.options.lowercase,
             others=self.score(answers, examples),
         )
+
+    def compare(
+        self,
+        answers: Mapping[str, NDArray[Any]],
+        other: Task[Any],
+        others: Mapping[str, NDArray[Any]],
+        table: Table,
+    ) -> dict[str, Any]:
+        """BLEU of both, their difference, and how sure it is, by paired bootstrap."""
+        assert isinstance(other, Translation)
+        _, target = self._sides(table.read())
+        both = (
+            self._texts(answers["tokens"][:, 0]),
+            other._texts(others["tokens"][:, 0]),
+        )
+        lowercase = self.fitted.options.lowercase
+        return compared(*both, [str(text) for text in target], self.options.evaluate, lowercase)
 
     def _as_scored(self, text: Any) -> str:
         """A reference in the letters that the model can write."""
