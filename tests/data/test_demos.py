@@ -34,7 +34,11 @@ def test_sentences_are_distinct_and_follow_one_rule() -> None:
     assert sentences.generate()["test"].equals(frames["test"])
     other = sentences.generate(1)["train"]
     assert not other.equals(frames["train"])
-    known = {row.source: row.target for frame in frames.values() for row in frame.itertuples()}
-    again = [(known[row.source], row.target) for row in other.itertuples() if row.source in known]
-    assert again
-    assert all(one == two for one, two in again)
+    words = set(" ".join(frames["train"]["target"]).split())
+    assert set(" ".join(other["target"]).split()) == words  # the language is the same
+    by_rule = {  # place, subject with its adjectives, object with its mark, verb
+        "the old red dog hears the quiet coat .": "rala tana melu zekim gave gumoa .",
+        "the dog does not hear the large bridge .": "rala netom polo ne gumoa .",
+    }
+    found = dict(zip(frames["train"]["source"], frames["train"]["target"], strict=True))
+    assert {source: found[source] for source in by_rule} == by_rule

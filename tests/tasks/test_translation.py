@@ -358,3 +358,43 @@ def test_sampling_is_the_same_for_the_same_source(run: Any) -> None:
     length = alone.tokens.shape[-1]
     np.testing.assert_array_equal(together.tokens[0][:, :length], alone.tokens[0])
     assert len({tuple(row) for row in alone.tokens[0].numpy()}) > 1
+
+
+def short(folder: Path, steps: int, **options: Any) -> Any:
+    train = {
+        "steps": steps,
+        "batch_tokens": 512,
+        "learning_rate": 1e-2,
+        "compile": "none",
+        "schedule": "constant",
+        "average_checkpoints": 1,
+        **options.pop("train", {}),
+    }
+    return toolkit.fit(
+        task={"type": "translation", "beam_size": 1},
+        data={"train": pairs(300), "vocabulary": {"size": 400, "dropout": 0.1}},
+        model={**SMALL, "dropout": options.pop("dropout", 0.1)},
+        train=train,
+        evaluate={"bootstrap": 0},
+        export="none",
+        run=folder,
+        **options,
+    )
+
+
+@pytest.mark.slow
+def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
+    whole = short(tmp_path / "whole", 8, train={"checkpoint_every": 4})
+    short(tmp_path / "parts", 4, train={"checkpoint_every": 4})
+    parts = short(tmp_path / "parts", 8, train={"checkpoint_every": 4}, resume=True)
+    for a, b in zip(whole.model.get_weights(), parts.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_two_replicas_learn_as_one_device(tmp_path: Path) -> None:
+    plain = {"optimizer": "sgd", "learning_rate": 0.1}
+    one = short(tmp_path / "one", 5, dropout=0.0, train=plain)
+    two = short(tmp_path / "two", 5, dropout=0.0, train={**plain, "devices": "cpu:2"})
+    for a, b in zip(one.model.get_weights(), two.model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)

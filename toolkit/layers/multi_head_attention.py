@@ -325,7 +325,9 @@ class MultiHeadAttention(keras.layers.Layer):
             q, key, value, mask, bias, need_scores=return_attention_scores
         )
         output = self._join(output)[:, 0]
-        return (output, cache, scores[:, :, 0]) if return_attention_scores else (output, cache)
+        if scores is None or not return_attention_scores:
+            return output, cache
+        return output, cache, scores[:, :, 0]
 
     def _extend(
         self, query: Tensor, cache: Cache, index: int | Tensor | None
