@@ -1,6 +1,7 @@
 """Training and decoding speed of translation, against the script that a Keras user writes.
 
     TOOLKIT_DATA=... python benchmarks/translation.py [train] [greedy] [--repeats 3]
+    python benchmarks/translation.py beam --run RUN      (needs `pip install ctranslate2`)
 
 Data: Multi30k English to German, lower-cased and tokenised, in 10,000 shared BPE pieces. Both
 sides: a Transformer of 4 + 4 layers, 128 wide, 256 within, 4 heads, dropout 0.3, smoothed targets.
@@ -9,12 +10,15 @@ batches of 128, one-hot smoothed targets, Model.fit in graph mode and under XLA,
 counts; greedy decoding runs the whole model for each new piece. Ours is the recipe's model in the
 engine of `toolkit fit`, with length buckets of 4,096 pieces, and without BPE-dropout, so that both
 see the same pieces. Both run in turn. Prints a line of JSON each: target pieces a second, padding
-not counted, and seconds for the 1,000 sentences of the test.
+not counted, and seconds for the 1,000 sentences of the test. `beam` searches the test sentences of
+a trained Transformer's run with its beam, ours and CTranslate2 with the same weights in float32.
 """
 
 import argparse
 import os
+import tempfile
 import time
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -22,13 +26,14 @@ import keras
 import keras_nlp
 import numpy as np
 import tensorflow as tf
-from timing import report
+from timing import in_turn, report
 
+import toolkit
 import toolkit.api.fitting as fitting
 from toolkit.text.subwords import END, START
 from toolkit.training.distribution import distribute
 from toolkit.training.engine import Engine
-from toolkit.training.evaluation import evaluate_answers
+from toolkit.training.evaluation import Evaluator
 from toolkit.training.fit import build
 from toolkit.training.optimizers import UpdateRule, make_optimizer
 from toolkit.training.settings import settle
@@ -172,22 +177,45 @@ def greedy(prepared: fitting.Prepared, repeats: int) -> None:
     examples = task.examples(prepared.splits.test, targets=False)
     source = examples.inputs["source"].padded(np.arange(len(examples)), LENGTH)
     ours, reference = Ours(prepared, False), Reference(prepared, False)
+    evaluator = Evaluator(task, ours.model, ours.distribution)
     runs = {
-        "ours": lambda: evaluate_answers(
-            task, ours.model, examples, distribution=ours.distribution, batch_size=BATCH
-        ),
+        "ours": lambda: evaluator(examples, batch_size=BATCH),
         "reference": lambda: reference.translate(source),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: float(np.median(each[1:])) for name, each in seconds.items()}
-    figures = {name: round(value, 2) for name, value in medians.items()}
+    medians = in_turn(runs, repeats, warm_up=1)
+    figures = {name: round(value / 1e3, 2) for name, value in medians.items()}
     ratio = round(medians["reference"] / medians["ours"], 1)
     report("greedy", "seconds for the test", **figures, ratio=ratio)
+
+
+def beam(path: str, repeats: int, threads: int) -> None:
+    """The same weights and beam in both; how many of the texts are the same is told too."""
+    from ctranslate2_weights import names, translator, write
+
+    run = toolkit.load_run(path)
+    task, width = run.task, run.options.task.beam_size
+    examples = task.examples(run.splits().test, targets=False)
+    pieces = np.array(names(task.fitted.source), object)
+    ids = examples.inputs["source"]
+    tokens = [pieces[ids.values[a:b]].tolist() for a, b in zip(ids.splits, ids.splits[1:])]
+    distribution = distribute()
+    options = {"beam_size": width, "length_penalty": 1.0, "max_batch_size": BATCH}
+    with tempfile.TemporaryDirectory() as folder:
+        write(task, run.model, Path(folder) / "model")
+        theirs = translator(Path(folder) / "model", threads)
+        evaluator = Evaluator(task, run.model, distribution)
+        runs = {
+            "ours": lambda: evaluator(examples, batch_size=BATCH),
+            "ctranslate2": lambda: theirs.translate_batch(tokens, **options),
+        }
+        medians = in_turn(runs, repeats, warm_up=1)
+        answers, _ = runs["ours"]()
+        found = [" ".join(each.hypotheses[0]) for each in runs["ctranslate2"]()]
+    mine = [" ".join(pieces[row[row != 0]]) for row in answers["tokens"][:, 0]]
+    same = np.mean([a == b for a, b in zip(mine, found, strict=True)])
+    figures = {name: round(value / 1e3, 2) for name, value in medians.items()}
+    ratio = round(medians["ctranslate2"] / medians["ours"], 2)
+    report(f"beam {width}", "seconds for the test", **figures, ratio=ratio, same=round(same, 3))
 
 
 def main() -> None:
@@ -195,7 +223,12 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["train", "greedy"])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--no-xla", action="store_true", help="leave the reference under XLA out")
+    parser.add_argument("--run", help="a trained Transformer's run, for beam")
+    parser.add_argument("--threads", type=int, default=2, help="of CTranslate2")
     arguments = parser.parse_args()
+    if "beam" in arguments.parts:
+        beam(arguments.run, arguments.repeats, arguments.threads)
+        return
     prepared = fitting.prepare(recipe())
     if "train" in arguments.parts:
         train(prepared, arguments.repeats, not arguments.no_xla)

@@ -124,3 +124,21 @@ def test_coverage_costs_what_is_left_unread(kind: str) -> None:
     with_penalty, without = np.asarray(best(5.0).scores), np.asarray(best(0.0).scores)
     assert (with_penalty <= without + 1e-6).all()
     assert (with_penalty < without - 0.1).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["transformer", "rnn additive", "rnn fed"])
+def test_half_precision(kind: str) -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = make(kind)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model({"source": SOURCE, "target": TARGET}).dtype == tf.bfloat16
+    assert np.isfinite(found(model, SOURCE)[1][:, 0]).all()
+    with tf.GradientTape() as tape:
+        logits = model({"source": SOURCE, "target": TARGET}, training=True)
+        loss = tf.reduce_mean(tf.square(tf.cast(logits, tf.float32)))
+    gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
+    assert all(gradient is not None for gradient in gradients)

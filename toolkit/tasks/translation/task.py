@@ -167,6 +167,9 @@ class Translation(Task[options.Options]):
             f"and {uneven.sum():,} are more uneven than max_ratio"
         )
         self.decisions["data.left_out"] = Decision(int((long | uneven).sum()), reason)
+        # What was fitted may have been fitted on a sample; how long to train goes by all pairs.
+        self.pieces = round(self.pieces * len(train) / self.rows)
+        self.rows = len(train)
         return train.take(~(long | uneven)) if (long | uneven).any() else train
 
     def _unfit(self, table: Table, length: int) -> tuple[NDArray[Any], NDArray[Any]]:
