@@ -1,6 +1,7 @@
 """Translation from frames to an exported model."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +243,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     }
     return toolkit.fit(
         task={"type": "translation", "beam_size": 3, "num_answers": 2},
-        data={**files, "vocabulary": 500},
+        data={**files, "vocabulary": {"size": 500, "dropout": 0.0}},
         model={**SMALL, "hidden_dim": 64},
         train={"epochs": 5, "batch_tokens": 1024, "learning_rate": 5e-3, "compile": "none"},
         evaluate={"bootstrap": 20, "metrics": ["bleu", "chrf", "rouge"]},
@@ -255,7 +256,7 @@ def test_the_report(run: Any) -> None:
     assert set(report["scores"]) == {
         "bleu", "chrf", "rouge1", "rouge2", "rougeL", "perplexity"
     }  # fmt: skip
-    assert report["scores"]["bleu"] > 5
+    assert 1 < report["scores"]["perplexity"] < 60
     low, high = report["intervals"]["bleu"]
     assert low <= report["scores"]["bleu"] <= high
     assert "tok:13a" in report["signatures"]["bleu"]
@@ -296,7 +297,7 @@ def test_other_pieces_are_noticed(run: Any, tmp_path: Path) -> None:
     other.fitted.source.save(tmp_path / "source.model")
     with pytest.raises(RunError, match="other pieces than the model was trained with"):
         Translation(run.options).load(tmp_path)
-    export = run.export(tmp_path / "export")
+    export = shutil.copytree(run.path / "export", tmp_path / "export")
     content = json.loads((export / "signature.json").read_text())
     assets = [name for name in content["files"] if name.endswith("saved_model.pb")]
     (export / assets[0]).write_bytes((export / assets[0]).read_bytes() + b" ")
