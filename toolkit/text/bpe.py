@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int32]
 NEVER = np.iinfo(np.int64).max  # rank of a pair that is no piece
 SPACE = "\u2581"
-ROUNDING = 8  # lengths go in such steps, so that there are few shapes
+ROUNDING = 2  # lengths go in such steps: little padding, and not too many shapes
 
 
 class BPEDropout:
