@@ -3,7 +3,7 @@
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from toolkit.data.demos import reviews
+from toolkit.data.demos import reviews, sentences
 
 
 def test_reviews_are_balanced_distinct_and_of_known_noise() -> None:
@@ -24,3 +24,21 @@ def test_single_words_do_not_tell_a_reviews_label() -> None:
     model.fit(words.transform(frames["train"]["text"]), frames["train"]["label"])
     score = model.score(words.transform(frames["test"]["text"]), frames["test"]["label"])
     assert score < 0.62
+
+
+def test_sentences_are_distinct_and_follow_one_rule() -> None:
+    frames = sentences.generate()
+    assert {name: len(frame) for name, frame in frames.items()} == sentences.SIZES
+    sources = [text for frame in frames.values() for text in frame["source"]]
+    assert len(set(sources)) == len(sources)
+    assert sentences.generate()["test"].equals(frames["test"])
+    other = sentences.generate(1)["train"]
+    assert not other.equals(frames["train"])
+    words = set(" ".join(frames["train"]["target"]).split())
+    assert set(" ".join(other["target"]).split()) == words  # the language is the same
+    by_rule = {  # place, subject with its adjectives, object with its mark, verb
+        "the old red dog hears the quiet coat .": "rala tana melu zekim gave gumoa .",
+        "the dog does not hear the large bridge .": "rala netom polo ne gumoa .",
+    }
+    found = dict(zip(frames["train"]["source"], frames["train"]["target"], strict=True))
+    assert {source: found[source] for source in by_rule} == by_rule

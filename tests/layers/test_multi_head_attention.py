@@ -89,6 +89,16 @@ def test_decoding_equals_the_whole_at_every_step(make) -> None:
         np.testing.assert_allclose(y, whole[:, index], atol=1e-5)
 
 
+def test_a_cache_that_grows_decodes_alike() -> None:
+    layer = MultiHeadAttention(4, num_key_value_heads=2, positions="rotary")
+    whole = layer(X, use_causal_mask=True)
+    cache = layer.initial_cache(2, tf.constant(12))
+    for index in range(9):
+        y, cache = layer.step(X[:, index], cache, tf.constant(index))
+        assert all(part.shape[2] == index + 1 for part in cache.values())
+        np.testing.assert_allclose(y, whole[:, index], atol=1e-5)
+
+
 def test_cross_decoding_reads_keys_made_once() -> None:
     layer = MultiHeadAttention(4)
     counts = np.arange(5) < np.array([[5], [2]])

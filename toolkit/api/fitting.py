@@ -156,9 +156,8 @@ def _prepare(recipe: Recipe, saved_state: Path | None, working: Working) -> Prep
         task = make_task(recipe.options)
         task.tick = working
         fit_state(task, splits)
-    train, validation = (
-        make_examples(task, table, working) for table in (splits.train, splits.validation)
-    )
+    tables = task.learnable(splits.train), splits.validation
+    train, validation = (make_examples(task, table, working) for table in tables)
     return Prepared(recipe, splits, task, train, validation)
 
 

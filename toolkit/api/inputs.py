@@ -19,6 +19,7 @@ from toolkit.data.roles import Role, missing_columns, text_columns
 from toolkit.data.sources import Opening, from_frame, open_table, resolve
 from toolkit.data.storing import Needs
 from toolkit.data.table import Source, Table
+from toolkit.data.text_files import open_bytes, readable
 from toolkit.errors import ArgumentError, DataError
 from toolkit.recipe import DataOptions
 
@@ -63,6 +64,8 @@ class InputReader:
         if not isinstance(inputs, str | os.PathLike):
             return self._from_items(inputs)
         path = Path(os.path.expandvars(os.path.expanduser(os.fspath(inputs))))
+        if path.is_file() and self._is_lines(path):
+            return self._from_lines(path, os.fspath(inputs))
         if extension(path) in EXTENSIONS and path.is_file():
             return self._from_file(resolve(inputs, Path()), os.fspath(inputs))
         return self._cut(open_table(inputs, self.opening))
@@ -78,6 +81,21 @@ class InputReader:
     def _cut(self, table: Table) -> Iterator[Table]:
         for start in range(0, len(table), self.rows):
             yield table.take(range(start, min(start + self.rows, len(table))))
+
+    def _is_lines(self, path: Path) -> bool:
+        """Whether a file is plain text, a line an input: for a task that takes one text.
+
+        A file of another kind than tables is; so is a .txt file, unless its own column is asked
+        for.
+        """
+        if len(self.roles) != 1 or self.roles[0].kind != "text":
+            return False
+        kind = extension(path)
+        return kind not in EXTENSIONS or (kind == ".txt" and self.roles[0].column != "text")
+
+    def _from_lines(self, path: Path, name: str) -> Iterator[Table]:
+        with readable(path, name), open_bytes(path) as stream:
+            yield from self._from_items(line.rstrip("\r\n") for line in _decoded(stream, name))
 
     def _from_file(self, path: Path, name: str) -> Iterator[Table]:
         source = Source(name, "row" if extension(path) == ".parquet" else "line", "", path.parent)

@@ -26,7 +26,7 @@ from toolkit.data.report import raise_all
 from toolkit.data.roles import Role, missing_columns
 from toolkit.data.splits import Splits, load_splits
 from toolkit.data.table import Source, Table
-from toolkit.errors import RunError
+from toolkit.errors import ArgumentError, RunError
 from toolkit.recipe import load_recipe
 from toolkit.serving.export import export_model, named_answers
 from toolkit.tasks.base import Task
@@ -130,16 +130,40 @@ class Run:
         """
         if data is None:
             return self.evaluate_table(self.splits().test, "test split")
+        table = self._open(data)
+        name = "DataFrame" if isinstance(data, pd.DataFrame) else os.fspath(data)
+        return self.evaluate_table(table, name)
+
+    def _open(self, data: str | os.PathLike[str] | pd.DataFrame) -> Table:
         roles = self.options.roles()
         table = InputReader(self.options.data, roles).whole(data)
         raise_all(missing_columns(table, roles))
-        name = "DataFrame" if isinstance(data, pd.DataFrame) else os.fspath(data)
-        return self.evaluate_table(table, name)
+        return table
 
     def evaluate_table(self, table: Table, name: str) -> Evaluation:
         """Score the model on an open table."""
         examples = make_examples(self.task, table)
         report = self.task.report(self._answers(examples), examples, table)
+        return Evaluation(name, len(table), json.loads(json.dumps(report, default=float)))
+
+    def compare(
+        self, other: Run, data: str | os.PathLike[str] | pd.DataFrame | None = None
+    ) -> Evaluation:
+        """Compare with another run on this run's test split, or on other data, row by row.
+
+        Raises:
+            ArgumentError: the task compares no runs, or the other is of another task.
+            DataError: the data cannot be used.
+        """
+        if type(other.task) is not type(self.task):
+            raise ArgumentError(
+                f"--against: expected a run of the same task, {self.options.task.type}. "
+                f"Received: {other.path}, of {other.options.task.type}."
+            )
+        table = self.splits().test if data is None else self._open(data)
+        answers, others = (each._answers(make_examples(each.task, table)) for each in (self, other))
+        report = self.task.compare(answers, other.task, others, table)
+        name = f"{self.path} against {other.path}"
         return Evaluation(name, len(table), json.loads(json.dumps(report, default=float)))
 
     def splits(self) -> Splits:
@@ -183,6 +207,27 @@ class Run:
             answers = self.task.predictions(self._answers(examples))
             kept = table.frame.drop(columns=answers.columns, errors="ignore")
             yield pd.concat([kept, answers], axis="columns")
+
+    def draw(self, inputs: Inputs, directory: str | os.PathLike[str]) -> list[Path]:
+        """Write a picture of the model's attention for each input.
+
+        Args:
+            inputs: as in :meth:`predict`.
+            directory: where to; made where it is not there.
+
+        Returns:
+            The pictures, in order.
+
+        Raises:
+            ArgumentError: the task, or its model, has no attention to show.
+            DataError: an input cannot be read, or a column is missing.
+        """
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        drawn: list[Path] = []
+        for table in self.reader.tables(inputs):
+            drawn += self.task.draw(self.model, table, folder)
+        return drawn
 
     @cached_property
     def reader(self) -> InputReader:
@@ -294,8 +339,15 @@ def load_run(path: str | os.PathLike[str]) -> Run:
 RunLike = str | os.PathLike[str] | Run
 
 
-def evaluate(run: RunLike, data: str | os.PathLike[str] | pd.DataFrame | None = None) -> Evaluation:
-    """Score a run, given by its directory; see :meth:`Run.evaluate`."""
+def evaluate(
+    run: RunLike,
+    data: str | os.PathLike[str] | pd.DataFrame | None = None,
+    *,
+    against: RunLike | None = None,
+) -> Evaluation:
+    """Score a run, given by its directory; see :meth:`Run.evaluate` and :meth:`Run.compare`."""
+    if against is not None:
+        return _opened(run).compare(_opened(against), data)
     return _opened(run).evaluate(data)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -18,13 +19,14 @@ from toolkit.cli.quiet import load_tensorflow
 )
 @run_argument()
 @click.option("--data", type=click.Path(), help="Another file, columns as in the recipe.")
+@click.option("--against", metavar="RUN", type=click.Path(), help="Another run to compare with.")
 @format_option()
-def evaluate(run: str, data: str | None, form: str) -> None:
-    """Score a trained model on its test split, or on other data."""
+def evaluate(run: str, data: str | None, against: str | None, form: str) -> None:
+    """Score a trained model on its test split, or on other data, alone or against another run."""
     load_tensorflow()
     from toolkit import api
 
-    evaluation = api.evaluate(run, data)
+    evaluation = api.evaluate(run, data, against=against)
     click.echo(evaluation.to_json() if form == "json" else evaluation.to_text(), nl=False)
 
 
@@ -38,8 +40,15 @@ def evaluate(run: str, data: str | None, form: str) -> None:
 @run_argument()
 @click.argument("source", metavar="[INPUT]", required=False, type=click.Path(allow_dash=True))
 @click.option("--text", "texts", multiple=True, help="A text to answer; may be repeated.")
+@click.option("--attention", type=click.Path(), help="Folder for pictures of the attention.")
 @click.option("--output", type=click.Path(), help="File: .csv or .jsonl.  [default: csv on stdout]")
-def predict(run: str, source: str | None, texts: tuple[str, ...], output: str | None) -> None:
+def predict(
+    run: str,
+    source: str | None,
+    texts: tuple[str, ...],
+    attention: str | None,
+    output: str | None,
+) -> None:
     """Answer new inputs with a trained model.
 
     INPUT is a file with the recipe's input columns, or - for stdin: csv if its first line names
@@ -55,8 +64,10 @@ def predict(run: str, source: str | None, texts: tuple[str, ...], output: str | 
     from toolkit import api
 
     opened = api.load_run(run)
+    inputs: Any = texts or source
     if source == "-":
-        answers = opened.stream(opened.reader.lines(sys.stdin.buffer))
-    else:
-        answers = opened.stream(texts or source or "")
-    write_tables(answers, output)
+        inputs = opened.reader.lines(sys.stdin.buffer)
+    if attention is not None:
+        inputs = list(inputs) if source == "-" else inputs
+        opened.draw(inputs, attention)
+    write_tables(opened.stream(inputs), output)

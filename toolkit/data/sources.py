@@ -2,12 +2,13 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
+from toolkit.data.aligned import open_aligned
 from toolkit.data.demo import DEMO_PREFIX, open_demo
 from toolkit.data.files import EXTENSIONS, FileFormat, extension, read_file
 from toolkit.data.folders import open_folder
@@ -17,7 +18,13 @@ from toolkit.data.text_files import near
 from toolkit.data.tfds_source import TFDS_PREFIX, open_tfds
 from toolkit.errors import DataError
 
-Data = str | os.PathLike[str] | pd.DataFrame | Sequence[str | os.PathLike[str]]
+Data = (
+    str
+    | os.PathLike[str]
+    | pd.DataFrame
+    | Sequence[str | os.PathLike[str]]
+    | Mapping[str, str | os.PathLike[str]]
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ def open_table(data: Data, opening: Opening | None = None, split: str = "train")
     Args:
         data: A file (``.csv .tsv .jsonl .parquet .txt``, also ``.gz``), a glob, a list of files
             and globs, a folder that holds a folder for each class, ``tfds:name[/config][:split]``,
-            ``demo:name[:split]``, or a data frame.
+            ``demo:name[:split]``, a data frame, or a mapping from columns to plain text files
+            whose line n belongs to line n of the others.
         opening: How to open it; None: paths start here, files have a header line.
         split: The split of a ``tfds:`` or ``demo:`` name that does not name one.
 
@@ -51,6 +59,8 @@ def open_table(data: Data, opening: Opening | None = None, split: str = "train")
     opening = opening or Opening()
     if isinstance(data, pd.DataFrame):
         return from_frame(data)
+    if isinstance(data, Mapping):
+        return open_aligned({column: _named(file, opening) for column, file in data.items()})
     if isinstance(data, str) and data.startswith(TFDS_PREFIX):
         return open_tfds(data, split, opening.data_dir)
     if isinstance(data, str) and data.startswith(DEMO_PREFIX):
@@ -110,7 +120,7 @@ def table_files(data: Data, opening: Opening) -> list[tuple[Path, str]] | None:
     Raises:
         DataError: No such file, or none that matches.
     """
-    if isinstance(data, pd.DataFrame):
+    if isinstance(data, pd.DataFrame | Mapping):
         return None
     if isinstance(data, str | os.PathLike):
         named = isinstance(data, str) and data.startswith((TFDS_PREFIX, DEMO_PREFIX))
@@ -121,6 +131,11 @@ def table_files(data: Data, opening: Opening) -> list[tuple[Path, str]] | None:
     if not paths:
         raise DataError("data: an empty list of files. Expected at least one file.")
     return [(path, _name(path, opening.folder)) for path in paths]
+
+
+def _named(file: str | os.PathLike[str], opening: Opening) -> tuple[Path, str]:
+    path = resolve(file, opening.folder)
+    return path, _name(path, opening.folder)
 
 
 def joined_name(names: Sequence[str]) -> str:

@@ -28,7 +28,8 @@ from toolkit.layers.scaled_attention import (
 
 POSITIONS = (None, "rotary", "relative", "alibi")
 Cache = dict[str, Tensor]
-"""key and value, (batch, key_value_heads, steps, head_dim) each."""
+"""key and value, (batch, key_value_heads, steps, head_dim) each; grown_key and grown_value where
+there is only room for the steps so far."""
 
 
 @keras.saving.register_keras_serializable(package="toolkit")
@@ -272,10 +273,18 @@ class MultiHeadAttention(keras.layers.Layer):
 
     # One step at a time.
 
-    def initial_cache(self, batch_size: int | Tensor, max_length: int) -> Cache:
-        """Room for the keys and values of `max_length` steps; the layer must be built."""
-        shape = (batch_size, self.shared, max_length, self.size)
-        return {name: ops.zeros(shape, dtype=self.compute_dtype) for name in ("key", "value")}
+    def initial_cache(self, batch_size: int | Tensor, max_length: int | Tensor) -> Cache:
+        """Room for the keys and values of `max_length` steps; the layer must be built.
+
+        A number makes room for all of them at once. A tensor makes a cache that grows with each
+        step: far less is read and moved where most outputs end long before the limit.
+        """
+        if isinstance(max_length, int):
+            length, names = max_length, ("key", "value")
+        else:  # no step yet, of a length that a loop may change
+            length, names = 0 * max_length, ("grown_key", "grown_value")
+        shape = (batch_size, self.shared, length, self.size)
+        return {name: ops.zeros(shape, dtype=self.compute_dtype) for name in names}
 
     def project_context(self, context: Tensor) -> Cache:
         """Keys and values of a context (batch, key, context_dim), for every step to read."""
@@ -288,7 +297,8 @@ class MultiHeadAttention(keras.layers.Layer):
         cache: Cache,
         index: int | Tensor | None = None,
         padding_mask: Tensor | None = None,
-    ) -> tuple[Tensor, Cache]:
+        return_attention_scores: bool = False,
+    ) -> Any:
         """One decoding step.
 
         Args:
@@ -298,18 +308,26 @@ class MultiHeadAttention(keras.layers.Layer):
             index: the step's position from 0, a number or a scalar tensor; None in
                 cross-attention.
             padding_mask: (batch, key), True for keys that count.
+            return_attention_scores: also return the probabilities (batch, heads, key).
 
         Returns:
             The output (batch, dim), and the cache with this step's key and value in it.
         """
         if self.is_cross:
             q, bias, mask = self._heads(self.query(query[:, None])), None, key_mask(padding_mask)
+            key, value = cache["key"], cache["value"]
         else:
             q, cache = self._extend(query, cache, index)
-            bias, seen = self._at(index, ops.shape(cache["key"])[2])
+            key, value = cache.values()
+            bias, seen = self._at(index, ops.shape(key)[2])
             mask = join_masks(key_mask(padding_mask), seen)
-        output, _ = scaled_attention(q, cache["key"], cache["value"], mask, bias)
-        return self._join(output)[:, 0], cache
+        output, scores = scaled_attention(
+            q, key, value, mask, bias, need_scores=return_attention_scores
+        )
+        output = self._join(output)[:, 0]
+        if scores is None or not return_attention_scores:
+            return output, cache
+        return output, cache, scores[:, :, 0]
 
     def _extend(
         self, query: Tensor, cache: Cache, index: int | Tensor | None
@@ -318,6 +336,9 @@ class MultiHeadAttention(keras.layers.Layer):
         q, k, v = self._split(self.query_key_value(query[:, None]))
         if self.rotary is not None:
             q, k = self.rotary(q, offset=index), self.rotary(k, offset=index)
+        if "grown_key" in cache:
+            parts = (("grown_key", k), ("grown_value", v))
+            return q, {n: ops.concatenate([cache[n], x], axis=2) for n, x in parts}
         start = (0, 0, index, 0)
         key, value = (ops.slice_update(cache[n], start, x) for n, x in (("key", k), ("value", v)))
         return q, {"key": key, "value": value}

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from toolkit.errors import ArgumentError
 from toolkit.layers.arguments import Shape, Tensor, first_given
@@ -113,10 +114,15 @@ class TransformerDecoderLayer(TransformerLayer):
     def initial_state(
         self, encoded: Tensor | None, batch_size: int | Tensor, max_length: int
     ) -> State:
-        """Room for the steps' keys and values, and those of the encoder's outputs, made once."""
+        """Room for the steps' keys and values, and those of the encoder's outputs, made once.
+
+        With an encoder the state also holds the last step's `attention` (batch, source), the mean
+        over the heads.
+        """
         state = {"self_attention": self.self_attention.layer.initial_cache(batch_size, max_length)}
         if self.cross_attention is not None:
             state["cross_attention"] = self.cross_attention.layer.project_context(encoded)
+            state["attention"] = ops.zeros((batch_size, ops.shape(encoded)[1]), self.compute_dtype)
         return state
 
     def step(
@@ -134,9 +140,9 @@ class TransformerDecoderLayer(TransformerLayer):
         if self.cross_attention is not None:
             context = state["cross_attention"]
             cross = self.cross_attention.layer
-            x, _ = self.cross_attention.around(
-                lambda h: cross.step(h, context, padding_mask=encoder_padding_mask), x
-            )
+            seen = {"padding_mask": encoder_padding_mask, "return_attention_scores": True}
+            x, _, scores = self.cross_attention.around(lambda h: cross.step(h, context, **seen), x)
+            state["attention"] = ops.mean(scores, axis=1)
         return self.feed_forward(x), state
 
     def compute_output_shape(
@@ -162,7 +168,8 @@ class TransformerDecoder(TransformerStack):
     Decoding:
         `initial_state(encoded, batch_size, max_length)` gives a nest whose leaves have the batch
         first; `step(x, state, index)` maps (batch, dim) to the output (batch, dim) and the next
-        state, and equals the call at each step.
+        state, and equals the call at each step. With an encoder the state also holds `attention`
+        (batch, source): how the last layer weighed the source, the mean over its heads.
 
     Args:
         num_layers: layers of the stack.
@@ -233,7 +240,11 @@ class TransformerDecoder(TransformerStack):
         return self._end(x)
 
     def initial_state(
-        self, encoded: Tensor | None, batch_size: int | Tensor, max_length: int
+        self,
+        encoded: Tensor | None,
+        batch_size: int | Tensor,
+        max_length: int | Tensor,
+        encoder_padding_mask: Tensor | None = None,
     ) -> State:
         """The state before the first step; the stack must be built.
 
@@ -241,16 +252,19 @@ class TransformerDecoder(TransformerStack):
             encoded: the encoder's outputs (batch, source, encoded_dim); None without an encoder.
             batch_size: rows to decode.
             max_length: most steps that will be taken.
+            encoder_padding_mask: taken for the sake of decoders that need it, and not used.
         """
+        del encoder_padding_mask
         if self.attention not in STEPPING:
             raise ArgumentError(
                 f"Expected attention {', '.join(STEPPING)} to decode step by step. "
                 f"Received: attention={self.attention!r}"
             )
-        return {
+        state: State = {
             layer.name: layer.initial_state(encoded, batch_size, max_length)
             for layer in self.layers
         }
+        return self._with_attention(state)
 
     def step(
         self,
@@ -274,4 +288,9 @@ class TransformerDecoder(TransformerStack):
         after = {}
         for layer in self.layers:
             x, after[layer.name] = layer.step(x, state[layer.name], index, encoder_padding_mask)
-        return self._end(x), after
+        return self._end(x), self._with_attention(after)
+
+    def _with_attention(self, state: State) -> State:
+        """The state, with the last layer's attention to the encoder's outputs at hand."""
+        last = state[self.layers[-1].name]
+        return {**state, "attention": last["attention"]} if "attention" in last else state

@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from toolkit.data.examples import Examples
+from toolkit.errors import ArgumentError
 
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
@@ -88,6 +89,10 @@ class Task(ABC, Generic[OptionsT]):
             RunError: a file is missing or damaged.
         """
 
+    def learnable(self, train: Table) -> Table:
+        """Return the training rows to learn from; all by default, decisions count the others."""
+        return train
+
     @abstractmethod
     def raw(self, table: Table) -> dict[str, NDArray[Any]]:
         """Return the raw inputs of each row, by the names of :meth:`signature`."""
@@ -112,6 +117,11 @@ class Task(ABC, Generic[OptionsT]):
         """Change a training batch at random, in the graph, by ``(batch, 2)`` stateless seeds."""
         del seeds
         return inputs, targets
+
+    @property
+    def keeps_shapes(self) -> bool:
+        """Whether :meth:`augment` leaves shapes alone; XLA would compile anew for each other."""
+        return True
 
     # -- model --------------------------------------------------------------------------------
 
@@ -176,9 +186,37 @@ class Task(ABC, Generic[OptionsT]):
         del table
         return {"scores": self.score(answers, examples)}
 
+    def compare(
+        self,
+        answers: Mapping[str, NDArray[Any]],
+        other: Task[Any],
+        others: Mapping[str, NDArray[Any]],
+        table: Table,
+    ) -> dict[str, Any]:
+        """Compare with another run's answers to the same rows, as a report.
+
+        Raises:
+            ArgumentError: this task has no such comparison.
+        """
+        raise ArgumentError(
+            "--against: expected a task that compares runs. "
+            f"Received: task={self.options.task.type!r}."
+        )
+
     @abstractmethod
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """Return answers for people: ``prediction``, ``score`` and what else helps, a row each."""
+
+    def draw(self, model: keras.Model, table: Table, directory: Path) -> list[Path]:
+        """Write a picture of the attention for each row, and return their paths in order.
+
+        Raises:
+            ArgumentError: this task, or this model, has none to show.
+        """
+        raise ArgumentError(
+            "--attention: expected a task whose models attend from one text to another. "
+            f"Received: task={self.options.task.type!r}."
+        )
 
     # -- serving ------------------------------------------------------------------------------
 

@@ -15,9 +15,16 @@ QUOTE_SIGNS = "[\u2018\u2019`]"
 QUOTES = r"(?:^|\s)'+|'+(?:\s|$)"  # an apostrophe inside a word is part of it
 
 
-def normalise(texts: Any, *, lowercase: bool = True) -> Any:
-    """Apply Unicode NFKC and, unless told otherwise, lower-case ``(batch,)`` texts."""
-    texts = tf_text.normalize_utf8(texts, "NFKC")
+def normalise(texts: Any, *, lowercase: bool = True, form: str | None = "NFKC") -> Any:
+    """Apply a Unicode normal form and, unless told otherwise, lower-case ``(batch,)`` texts.
+
+    Args:
+        texts: strings in UTF-8.
+        lowercase: whether case is dropped.
+        form: ``NFKC``, ``NFC``, or None to leave the characters as they are.
+    """
+    if form is not None:
+        texts = tf_text.normalize_utf8(texts, form)
     return tf.strings.lower(texts, encoding="utf-8") if lowercase else texts
 
 

@@ -87,14 +87,19 @@ def settle(options: TrainOptions, task: Task[Any], examples: Examples, seed: int
 
 
 def _plan(options: TrainOptions, autos: _Autos, examples: Examples, seed: int) -> BatchPlan:
-    size = None
-    if options.batch_tokens is None:
+    size, tokens = None, options.batch_tokens
+    if tokens is None and options.batch_size == "auto":
+        decision = autos.recommended.get("batch_tokens")
+        if decision is not None:
+            tokens = int(decision.value)
+            autos.decisions["train.batch_tokens"] = decision
+    if tokens is None:
         size = int(autos.settle("batch_size", DEFAULT_BATCH_SIZE, "the usual size"))
         size = min(size, len(examples))
     return BatchPlan(
         examples.lengths,
         batch_size=size,
-        batch_tokens=options.batch_tokens,
+        batch_tokens=tokens,
         seed=seed,
         shuffle=options.shuffle,
     )

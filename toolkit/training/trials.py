@@ -76,6 +76,8 @@ def choose_xla(engine: Engine, steps_left: int, seconds_per_step: float) -> Deci
     """
     if engine.distribution.num_replicas > 1:
         return Decision(False, "XLA is chosen on one device only")
+    if not engine.task.keeps_shapes:
+        return Decision(False, "augmentation makes ever new shapes, which XLA compiles one by one")
     shapes, left = len(engine.plan.shapes), steps_left * seconds_per_step
     if left * (1 - 1 / LEAST_GAIN) < shapes * SECONDS_TO_COMPILE:
         return Decision(False, f"about {left:.0f} s are left: too short to compile")

@@ -1,0 +1,367 @@
+"""Search for the likeliest outputs of any decoder: greedy, beam and sampling, in the graph.
+
+A decoder offers `initial_state(encoded, batch_size, max_length)`, a nest whose leaves have the
+batch first, and `step(tokens, state, index)`, from the tokens (batch,) before position `index` to
+the logits (batch, vocabulary) of that position and the state after it. Caches of keys and values,
+recurrent states, prefixes: all are just state. The search knows nothing else of the model.
+
+No row's answer depends on the others, on the padding or on the size of the batch: each has a limit
+of its own, and a row that is done is not touched again.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import keras
+from keras import ops
+
+from toolkit.layers.arguments import Tensor, check_positive
+
+IMPOSSIBLE = -1e9  # log-probability of what must not be chosen; a sum of two is still finite
+
+
+class Decoder(Protocol):
+    """What can be searched."""
+
+    def initial_state(self, encoded: Any, batch_size: Any, max_length: Any) -> Any:
+        """The state before the first step."""
+
+    def step(self, tokens: Tensor, state: Any, index: Tensor) -> tuple[Tensor, Any]:
+        """Logits of position `index` after `tokens`, and the state after the step."""
+
+
+class Answers(NamedTuple):
+    """What a search found, best first.
+
+    Attributes:
+        tokens: (batch, answers, length), 0 after the end, which is left out.
+        scores: (batch, answers), what they are ranked by.
+        log_probabilities: (batch, answers), of the whole answer, its end included.
+    """
+
+    tokens: Tensor
+    scores: Tensor
+    log_probabilities: Tensor
+
+
+class Rules(NamedTuple):
+    """What an output may look like.
+
+    Attributes:
+        start_id: stands before the first token; is never chosen.
+        end_id: ends an output.
+        limits: (batch,) most tokens of each row's output, its end included; at least 1.
+        prefix: (batch, length) tokens that outputs must begin with, 0 where a row is free; or None.
+    """
+
+    start_id: int
+    end_id: int
+    limits: Tensor
+    prefix: Tensor | None = None
+
+    def allowed(self, logits: Tensor, index: Tensor, times: int) -> Tensor:
+        """Log-probabilities (batch * times, vocabulary), of what the rules forbid `IMPOSSIBLE`."""
+        values = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+        tokens = ops.arange(logits.shape[-1])[None]
+        never = ops.logical_or(tokens == 0, tokens == self.start_id)
+        last = ops.repeat(index + 1 >= self.limits, times, axis=0)[:, None]
+        bad = ops.logical_or(never, ops.logical_and(last, tokens != self.end_id))
+        if self.prefix is not None:
+            forced = ops.repeat(self.forced(index), times, axis=0)[:, None]
+            bad = ops.where(forced > 0, tokens != forced, bad)
+        return ops.where(bad, IMPOSSIBLE, values)
+
+    def forced(self, index: Tensor) -> Tensor:
+        """(batch,) the token that must stand at `index`; 0 where any may, and at the limit."""
+        assert self.prefix is not None
+        length = ops.shape(self.prefix)[1]
+        here = ops.take(self.prefix, ops.minimum(index, length - 1), axis=1)
+        free = ops.logical_or(index >= length, index + 1 >= self.limits)
+        return ops.where(free, 0, here)
+
+
+def beam_search(
+    decoder: Decoder,
+    encoded: Any,
+    rules: Rules,
+    *,
+    beam_size: int = 1,
+    length_penalty: float = 1.0,
+    coverage_penalty: float = 0.0,
+    num_answers: int = 1,
+) -> Answers:
+    """The best outputs that a beam finds; a beam of 1 is greedy.
+
+    In each step, the `beam_size` likeliest continuations of a row are looked at. Those that end are
+    kept as answers, the others, filled up by the next likeliest, go on. A row is done when
+    `beam_size` answers have ended; at its limit everything ends. Answers are ranked by
+
+        log P(y) / length(y) ** length_penalty
+            + coverage_penalty * sum_source log min(sum_steps attention, 1),
+
+    the length counting the end.
+
+    Args:
+        decoder: a built model; for `coverage_penalty` its state is a mapping that holds the last
+            step's `attention` (batch, source) and the `padding_mask` (batch, source).
+        encoded: what `decoder.initial_state` takes.
+        rules: what outputs may look like.
+        beam_size: hypotheses of each row.
+        length_penalty: 0 ranks by probability, which favours short outputs; 1 by the mean.
+        coverage_penalty: weight of what the attention left unread.
+        num_answers: how many answers of each row, at most `beam_size`.
+
+    Raises:
+        ArgumentError: sizes below 1, more answers than the beam is wide.
+
+    References: Graves (arXiv 1211.3711) for the search; Wu et al. (arXiv 1609.08144), section 7,
+    for the coverage.
+    """
+    check_positive(beam_size=beam_size, num_answers=num_answers)
+    beam = _Beam(decoder, rules, beam_size, length_penalty, coverage_penalty)
+    best = beam.run(encoded)
+    taken = min(num_answers, beam_size)
+    return Answers(*(value[:, :taken] for value in best))
+
+
+class _Live(NamedTuple):
+    """Hypotheses that go on: (batch, beam, ...) each."""
+
+    tokens: Tensor
+    totals: Tensor
+    coverage: Tensor
+
+
+class _Beam:
+    """One search; its loop carries the live hypotheses, the ended ones and the decoder's state."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        rules: Rules,
+        width: int,
+        length_penalty: float,
+        coverage_penalty: float,
+    ) -> None:
+        self.decoder, self.rules, self.width = decoder, rules, width
+        self.length_penalty, self.coverage_penalty = length_penalty, coverage_penalty
+
+    def run(self, encoded: Any) -> Answers:
+        self.batch = ops.shape(self.rules.limits)[0]
+        self.length = _longest(self.rules.limits, encoded)
+        state = self.decoder.initial_state(encoded, self.batch, self.length)
+        if self.coverage_penalty:
+            self.real = ops.cast(state["padding_mask"], "float32")[:, None]
+        if self.width > 1:
+            state = keras.tree.map_structure(lambda x: ops.repeat(x, self.width, axis=0), state)
+        first = (ops.cast(0, "int32"), self._first_live(state), self._none_ended(), state)
+        _, _, ended, _ = ops.while_loop(self._goes_on, self._advance, first)
+        return Answers(ops.where(ended[0] == self.rules.end_id, 0, ended[0]), ended[1], ended[2])
+
+    def _first_live(self, state: Any) -> _Live:
+        """One hypothesis a row; the others cannot be chosen before it has spread."""
+        tokens = self._rows(ops.zeros((self.batch * self.width, self.length), "int32"))
+        lone = ops.cast(ops.arange(self.width) > 0, "float32") * IMPOSSIBLE
+        totals = ops.zeros((self.batch, 1)) + lone[None]
+        coverage = ops.zeros((self.batch, self.width, 1))
+        if self.coverage_penalty:
+            coverage = self._rows(ops.zeros_like(ops.cast(state["attention"], "float32")))
+        return _Live(tokens, totals, coverage)
+
+    def _none_ended(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Tokens, scores, log-probabilities and number of the ended hypotheses."""
+        tokens = self._rows(ops.zeros((self.batch * self.width, self.length), "int32"))
+        nothing = ops.zeros((self.batch, self.width)) + IMPOSSIBLE
+        return tokens, nothing, nothing, ops.zeros((self.batch,), "int32")
+
+    def _goes_on(self, index: Tensor, live: _Live, ended: Any, state: Any) -> Tensor:
+        return ops.logical_and(index < self.length, ops.any(~self._done(index, ended[3])))
+
+    def _done(self, index: Tensor, count: Tensor) -> Tensor:
+        return ops.logical_or(count >= self.width, index >= self.rules.limits)
+
+    def _advance(self, index: Tensor, live: _Live, ended: Any, state: Any) -> Any:
+        before = ops.where(
+            index > 0,
+            self._flat(ops.take(live.tokens, ops.maximum(index - 1, 0), axis=2)),
+            self.rules.start_id,
+        )
+        logits, after = self.decoder.step(before, state, index)
+        vocabulary = logits.shape[-1]
+        steps = self.rules.allowed(logits, index, self.width)
+        totals = live.totals[..., None] + ops.reshape(steps, (self.batch, self.width, vocabulary))
+        totals = ops.reshape(totals, (self.batch, self.width * vocabulary))
+        totals, places = ops.top_k(totals, min(2 * self.width, self.width * vocabulary))
+        parents, chosen = places // vocabulary, places % vocabulary
+        coverage = self._covered(live.coverage, after)
+        ending = chosen == self.rules.end_id
+        ended = self._collect(index, live, ended, totals, parents, ending, coverage)
+        # The likeliest that do not end go on.
+        going, order = ops.top_k(ops.where(ending, 2 * IMPOSSIBLE, totals), self.width)
+        parents = ops.take_along_axis(parents, order, axis=1)
+        tokens = self._appended(live.tokens, parents, index)
+        chosen = ops.take_along_axis(chosen, order, axis=1)
+        tokens = ops.where(ops.arange(self.length) == index, chosen[..., None], tokens)
+        live = _Live(tokens, ops.maximum(going, 2 * IMPOSSIBLE), _gathered(coverage, parents))
+        return index + 1, live, ended, self._follow(state, after, parents)
+
+    def _appended(self, tokens: Tensor, parents: Tensor, index: Tensor) -> Tensor:
+        return tokens if self.width == 1 else _gathered(tokens, parents)
+
+    def _covered(self, coverage: Tensor, after: Any) -> Tensor:
+        if not self.coverage_penalty:
+            return coverage
+        return coverage + self._rows(ops.cast(after["attention"], "float32"))
+
+    def _collect(
+        self,
+        index: Tensor,
+        live: _Live,
+        ended: Any,
+        totals: Tensor,
+        parents: Tensor,
+        ending: Tensor,
+        coverage: Tensor,
+    ) -> Any:
+        """Keep the best of the hypotheses that have ended, now or before."""
+        tokens, scores, sums, count = ended
+        width = self.width
+        totals, parents, ending = (x[:, :width] for x in (totals, parents, ending))
+        ending = ending & (totals > IMPOSSIBLE / 2) & ~self._done(index, count)[:, None]
+        score = totals / ops.cast(index + 1, "float32") ** self.length_penalty
+        score = score + _gathered(self._unread(coverage), parents)[..., 0]
+        all_scores = ops.concatenate([scores, ops.where(ending, score, IMPOSSIBLE)], axis=1)
+        all_sums = ops.concatenate([sums, ops.where(ending, totals, IMPOSSIBLE)], axis=1)
+        new = _gathered(live.tokens, parents)
+        new = ops.where(ops.arange(self.length) == index, self.rules.end_id, new)
+        all_tokens = ops.concatenate([tokens, new], axis=1)
+        scores, order = ops.top_k(all_scores, width)
+        sums = ops.take_along_axis(all_sums, order, axis=1)
+        count = count + ops.sum(ops.cast(ending, "int32"), axis=1)
+        return _gathered(all_tokens, order), scores, sums, count
+
+    def _unread(self, coverage: Tensor) -> Tensor:
+        """(batch, beam, 1): the penalty for what each hypothesis has not attended to."""
+        if not self.coverage_penalty:
+            return coverage
+        read = ops.log(ops.clip(coverage, 1e-6, 1.0))
+        return self.coverage_penalty * ops.sum(read * self.real, axis=-1, keepdims=True)
+
+    def _follow(self, before: Any, after: Any, parents: Tensor) -> Any:
+        """The state of each hypothesis is its parent's.
+
+        What a step hands on as it was, such as the keys and values of the source, is the same for
+        all hypotheses of a row and stays where it is.
+        """
+        if self.width == 1:
+            return after
+        rows = self._flat(parents + self.width * ops.arange(self.batch)[:, None])
+        return keras.tree.map_structure(
+            lambda old, new: new if new is old else ops.take(new, rows, axis=0), before, after
+        )
+
+    def _rows(self, x: Tensor) -> Tensor:
+        return ops.reshape(x, (self.batch, self.width, -1))
+
+    def _flat(self, x: Tensor) -> Tensor:
+        return ops.reshape(x, (self.batch * self.width,))
+
+
+def sample(
+    decoder: Decoder,
+    encoded: Any,
+    rules: Rules,
+    *,
+    seeds: Tensor,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    num_answers: int = 1,
+) -> Answers:
+    """Outputs drawn at random, the likeliest first; the same seeds draw the same.
+
+    Args:
+        decoder: a built model.
+        encoded: what `decoder.initial_state` takes.
+        rules: what outputs may look like.
+        seeds: integers (batch,).
+        temperature: below 1 for likelier tokens, above 1 for more variety.
+        top_k: draw from so many of the likeliest tokens; None for all.
+        top_p: draw from the likeliest tokens that together have this probability; None for all.
+        num_answers: independent draws for each row.
+
+    Returns:
+        The answers; scores are their log-probabilities under the model itself.
+
+    Raises:
+        ArgumentError: sizes below 1.
+
+    Reference: for `top_p`, Holtzman et al. (arXiv 1904.09751).
+    """
+    check_positive(num_answers=num_answers)
+    batch, length = ops.shape(rules.limits)[0], _longest(rules.limits, encoded)
+    state = decoder.initial_state(encoded, batch, length)
+    state = keras.tree.map_structure(lambda x: ops.repeat(x, num_answers, axis=0), state)
+    seeds = ops.repeat(seeds, num_answers, axis=0) + ops.tile(ops.arange(num_answers), (batch,))
+    rows = batch * num_answers
+
+    def goes_on(index: Tensor, tokens: Tensor, total: Tensor, done: Tensor, state: Any) -> Tensor:
+        return ops.logical_and(index < length, ops.any(~done))
+
+    def advance(index: Tensor, tokens: Tensor, total: Tensor, done: Tensor, state: Any) -> Any:
+        before = ops.take(tokens, ops.maximum(index - 1, 0), axis=1)
+        before = ops.where(index > 0, before, rules.start_id)
+        logits, state = decoder.step(before, state, index)
+        values = rules.allowed(logits, index, num_answers)
+        chosen = _draw(values / temperature, uniform(seeds, index), top_k, top_p)
+        step = ops.take_along_axis(values, chosen[:, None], axis=1)[:, 0]
+        tokens = ops.where((ops.arange(length) == index) & ~done[:, None], chosen[:, None], tokens)
+        total = total + ops.where(done, 0.0, step)
+        done = ops.logical_or(done, chosen == rules.end_id)
+        return index + 1, tokens, total, done, state
+
+    zeros = ops.zeros((rows, length), "int32")
+    first = (ops.cast(0, "int32"), zeros, ops.zeros((rows,)), zeros[:, 0] > 0, state)
+    _, tokens, total, _, _ = ops.while_loop(goes_on, advance, first)
+    tokens = ops.reshape(ops.where(tokens == rules.end_id, 0, tokens), (batch, num_answers, -1))
+    scores, order = ops.top_k(ops.reshape(total, (batch, num_answers)), num_answers)
+    return Answers(_gathered(tokens, order), scores, scores)
+
+
+def _draw(values: Tensor, share: Tensor, top_k: int | None, top_p: float | None) -> Tensor:
+    """One token a row: where `share` of the probability of those that are kept ends."""
+    size = min(top_k or values.shape[-1], values.shape[-1])
+    best, tokens = ops.top_k(values, size)
+    weights = ops.exp(best - best[:, :1])
+    probabilities = weights / ops.sum(weights, axis=-1, keepdims=True)
+    if top_p is not None:
+        above = ops.cumsum(probabilities, axis=-1) - probabilities
+        probabilities = ops.where(above < top_p, probabilities, 0.0)
+    reached = ops.cumsum(probabilities, axis=-1)
+    place = ops.sum(ops.cast(reached <= share[:, None] * reached[:, -1:], "int32"), axis=-1)
+    place = ops.minimum(place, size - 1)
+    return ops.cast(ops.take_along_axis(tokens, place[:, None], axis=1)[:, 0], "int32")
+
+
+def uniform(seeds: Tensor, index: Tensor) -> Tensor:
+    """Numbers (batch,) in [0, 1) of (seed, index) alone: the finish of MurmurHash3."""
+    x = ops.cast(seeds, "uint32") + ops.cast(index, "uint32") * ops.cast(0x9E3779B9, "uint32")
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        x = ops.bitwise_xor(x, ops.right_shift(x, ops.cast(shift, "uint32")))
+        x = x * ops.cast(factor, "uint32")
+    x = ops.bitwise_xor(x, ops.right_shift(x, ops.cast(16, "uint32")))
+    return ops.cast(ops.right_shift(x, ops.cast(8, "uint32")), "float32") / 2.0**24
+
+
+def _longest(limits: Tensor, encoded: Any) -> Tensor:
+    """The largest limit, made to depend on the data.
+
+    A graph would otherwise know the length of a state that has no step yet, and would not let it
+    grow in the loop.
+    """
+    value = ops.reshape(keras.tree.flatten(encoded)[0], (-1,))[0]
+    return ops.max(limits) + 0 * ops.cast(value, "int32")
+
+
+def _gathered(x: Tensor, rows: Tensor) -> Tensor:
+    """(batch, beam, ...) in another order of the beam, (batch, taken)."""
+    return ops.take_along_axis(x, rows[..., None], axis=1)

@@ -1,0 +1,78 @@
+"""Which model, and how its options become a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolkit.models import seq2seq
+from toolkit.tasks.base import Decision
+from toolkit.tasks.translation import options
+
+SMALL, MIDDLING = 50_000, 500_000  # training pairs
+
+
+def choose_model(pairs: int) -> Decision:
+    """A Transformer whose size suits the number of training pairs."""
+    size: dict[str, Any]
+    if pairs < SMALL:
+        size = {"num_layers": 4, "hidden_dim": 128, "intermediate_dim": 256, "num_heads": 4}
+        size["dropout"] = 0.3
+    elif pairs < MIDDLING:
+        size = {"num_layers": 4, "hidden_dim": 256, "intermediate_dim": 1024, "num_heads": 4}
+        size["dropout"] = 0.2
+    else:
+        size = {"num_layers": 6, "hidden_dim": 512, "intermediate_dim": 2048, "num_heads": 8}
+        size["dropout"] = 0.1
+    return Decision({"type": "transformer", **size}, f"{pairs:,} training pairs")
+
+
+def build(
+    model: Any, source_size: int, target_size: int, shared: bool, start_id: int, seed: int
+) -> seq2seq.Seq2Seq:
+    """Build what a recipe's ``model`` section says."""
+    layers = model.num_layers if model.decoder_layers == "auto" else model.decoder_layers
+    recurrent = isinstance(model, options.RNN)
+    hidden_dim = model.units if recurrent else model.hidden_dim
+    return seq2seq.Seq2Seq(
+        _encoder(model, seed),
+        _decoder(model, layers, hidden_dim, seed),
+        source_size,
+        target_size,
+        hidden_dim,
+        start_id,
+        share_embeddings=shared,
+        source_dropout=model.dropout if recurrent else 0.0,
+        seed=seed,
+        name=model.type,
+    )
+
+
+def _encoder(model: Any, seed: int) -> Any:
+    if isinstance(model, options.RNN):
+        return seq2seq.recurrent_encoder(
+            model.units, model.num_layers, model.cell, model.dropout, seed
+        )
+    return seq2seq.transformer_encoder(
+        model.num_layers,
+        model.num_heads,
+        model.intermediate_dim,
+        model.norm,
+        model.dropout,
+        seed,
+    )
+
+
+def _decoder(model: Any, num_layers: int, hidden_dim: int, seed: int) -> Any:
+    if isinstance(model, options.Transformer):
+        return seq2seq.transformer_decoder(
+            num_layers, model.num_heads, model.intermediate_dim, model.norm, model.dropout, seed
+        )
+    return seq2seq.recurrent_decoder(
+        hidden_dim,
+        num_layers,
+        model.cell,
+        model.attention,
+        model.input_feeding,
+        model.dropout,
+        seed,
+    )

@@ -1,0 +1,445 @@
+"""Translation: what is fitted, what is learnt, what is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from toolkit.data.columns import texts
+from toolkit.data.examples import Examples
+from toolkit.data.store import StoredExamples
+from toolkit.errors import ArgumentError, RunError
+from toolkit.layers import tied_cross_entropy
+from toolkit.models.decoding import Answers, Rules, beam_search, sample
+from toolkit.models.seq2seq import Seq2Seq, Uncached
+from toolkit.tasks.base import Decision, Monitor, Task, Tensors
+from toolkit.tasks.translation import models, options
+from toolkit.tasks.translation.alignment import attention_of, draw, with_end
+from toolkit.tasks.translation.losses import r_drop_loss, smoothed_loss, token_losses
+from toolkit.tasks.translation.pairs import (
+    PairOptions,
+    Pairs,
+    require_size,
+    same_letters,
+    too_long_or_uneven,
+    vocabulary_size,
+)
+from toolkit.tasks.translation.reporting import compared, report_on
+from toolkit.text.bpe import BPEDropout
+from toolkit.text.subwords import END, START
+
+if TYPE_CHECKING:
+    from toolkit.data.splits import Splits
+    from toolkit.data.table import Table
+
+MAX_LENGTH, MIN_LENGTH = 512, 64
+CHUNK = 10_000
+MANY = 500_000  # training pairs from which BPE-dropout is no help
+
+
+class Translation(Task[options.Options]):
+    """Text to text: translation, summarisation, or any other rewriting."""
+
+    options_type: ClassVar[type[options.Options]] = options.Options
+
+    def __init__(self, options: options.Options) -> None:
+        super().__init__(options)
+        self.model_options: Any = options.model
+        self.rows = 0
+        self.pieces = 0
+        self.dropout = 0.0
+        self.pairs: Pairs | None = None
+        self._cutters: dict[str, BPEDropout] = {}
+
+    @property
+    def fitted(self) -> Pairs:
+        """The pieces of both sides."""
+        assert self.pairs is not None, "the task is not prepared"
+        return self.pairs
+
+    # -- data ---------------------------------------------------------------------------------
+
+    def prepare(self, splits: Splits) -> None:
+        """Fit the pieces and lengths on the training split; settle model and dropout."""
+        source, target = self._sides(splits.train)
+        self.rows = len(source)
+        self.pairs = Pairs.fit(source, target, self._pair_options(source, target))
+        require_size(self.pairs, self.options.data.vocabulary.size)
+        self._settle_lengths(source, target)
+        if self.model_options == "auto":
+            decision = models.choose_model(self.rows)
+            self.model_options = options.Transformer.model_validate(decision.value)
+            self.decisions["model"] = decision
+        self.dropout = self._settle_dropout()
+
+    def _sides(self, table: Table) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        columns = (self.options.data.source, self.options.data.target)
+        source, target = (np.array(texts(table, column), dtype=object) for column in columns)
+        return source, target
+
+    def _pair_options(
+        self, source: NDArray[np.object_], target: NDArray[np.object_]
+    ) -> PairOptions:
+        vocabulary = self.options.data.vocabulary
+        shared, size = vocabulary.shared, vocabulary.size
+        if shared == "auto":
+            same = same_letters(source, target)
+            decision = Decision(same >= 0.7, f"the sides share {same:.0%} of their letters")
+            self.decisions["data.vocabulary.shared"] = decision
+            shared = decision.value
+        if size == "auto":
+            words = sum(len(str(text).split()) for text in (*source, *target))
+            words = words if shared else words // 2
+            size = vocabulary_size(words)
+            self.decisions["data.vocabulary.size"] = Decision(size, f"{words:,} training words")
+        form = None if vocabulary.unicode == "none" else vocabulary.unicode.upper()
+        return PairOptions(vocabulary.type, size, shared, vocabulary.lowercase, form)
+
+    def _settle_lengths(self, source: NDArray[np.object_], target: NDArray[np.object_]) -> None:
+        """How long a side and an answer may be."""
+        lengths = [
+            self.fitted.encode("source", source).lengths,
+            self.fitted.encode("target", target).lengths,
+        ]
+        self.pieces = int(sum(each.sum() for each in lengths))
+        length = self.options.data.sequence_length
+        reason = "the recipe says so"
+        if length == "auto":
+            most = int(np.quantile(np.maximum(*lengths), 0.999, method="higher"))
+            length = int(np.clip(2 * most, MIN_LENGTH, MAX_LENGTH))
+            reason = f"99.9 % of the training pairs have at most {most} pieces a side"
+        self.decisions["data.sequence_length"] = Decision(length, reason)
+        ratios = lengths[1] / np.maximum(lengths[0], 1)
+        self.fitted.length = length
+        self.fitted.slope = float(max(0.5, round(1.5 * np.quantile(ratios, 0.99), 2)))
+
+    def _settle_dropout(self) -> float:
+        vocabulary = self.options.data.vocabulary
+        if vocabulary.dropout != "auto":
+            return float(vocabulary.dropout)
+        value = 0.1 if vocabulary.type == "bpe" and self.rows < MANY else 0.0
+        reason = f"{vocabulary.type}, {self.rows:,} training pairs"
+        self.decisions["data.vocabulary.dropout"] = Decision(value, reason)
+        return value
+
+    def save(self, directory: Path) -> None:
+        """Write ``translation.json`` and the pieces."""
+        content = {
+            "rows": self.rows,
+            "pieces": self.pieces,
+            "dropout": self.dropout,
+            "model": self.model_options.model_dump(mode="json"),
+        }
+        (directory / "translation.json").write_text(json.dumps(content, indent=1))
+        self.fitted.save(directory)
+
+    def load(self, directory: Path) -> None:
+        """Read what :meth:`save` wrote."""
+        path = directory / "translation.json"
+        try:
+            content = json.loads(path.read_text())
+            self.rows, self.pieces = content["rows"], content["pieces"]
+            self.dropout = content["dropout"]
+            self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+        self.pairs = Pairs.load(directory)
+
+    def learnable(self, train: Table) -> Table:
+        """The training pairs that are neither too long nor too uneven; the others are counted."""
+        whole = self.fitted.length
+        self.fitted.length = 100 * MAX_LENGTH  # so that nothing is cut before it is counted
+        masks = [self._unfit(chunk, whole) for chunk in train.chunks(CHUNK)]
+        self.fitted.length = whole
+        long, uneven = (np.concatenate(parts) for parts in zip(*masks, strict=True))
+        reason = (
+            f"of {len(train):,} training pairs {long.sum():,} have more than {whole} pieces a side "
+            f"and {uneven.sum():,} are more uneven than max_ratio"
+        )
+        self.decisions["data.left_out"] = Decision(int((long | uneven).sum()), reason)
+        # What was fitted may have been fitted on a sample; how long to train goes by all pairs.
+        self.pieces = round(self.pieces * len(train) / self.rows)
+        self.rows = len(train)
+        return train.take(~(long | uneven)) if (long | uneven).any() else train
+
+    def _unfit(self, table: Table, length: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        source, target = self._sides(table)
+        lengths = (self.fitted.encode("source", source), self.fitted.encode("target", target))
+        ratio = self.options.data.max_ratio
+        return too_long_or_uneven(lengths[0].lengths, lengths[1].lengths, length, ratio)
+
+    def raw(self, table: Table) -> dict[str, NDArray[Any]]:
+        """The sources."""
+        return {"source": np.array(texts(table, self.options.data.source), dtype=object)}
+
+    def examples(self, table: Table, *, targets: bool = True) -> Examples:
+        """Ids of both sides in memory; a pair counts as many times as its target has pieces."""
+        if not targets:
+            source = self.fitted.encode("source", self.raw(table)["source"])
+            return StoredExamples({"source": source}, {}, axes=("source",))
+        sides = self._sides(table)
+        ids = {
+            "source": self.fitted.encode("source", sides[0]),
+            "target": self.fitted.encode("target", sides[1]),
+        }
+        weights = ids["target"].lengths.astype(np.float64)
+        return StoredExamples(ids, {"target": ids["target"]}, weights, ("source", "target"))
+
+    def preprocess(self, raw: Tensors) -> Tensors:
+        """Encode ``(batch,)`` sources."""
+        return {"source": self.fitted(raw["source"])}
+
+    def augment(self, inputs: Tensors, targets: Tensors, seeds: Any) -> tuple[Tensors, Tensors]:
+        """BPE-dropout on both sides."""
+        if not self.dropout:
+            return inputs, targets
+        source = self._cut_anew("source", inputs["source"], seeds)
+        target = self._cut_anew("target", inputs["target"], seeds + tf.constant([0, 1]))
+        return {"source": source, "target": target}, {"target": target}
+
+    @property
+    def keeps_shapes(self) -> bool:
+        """Not where texts are cut anew."""
+        return not self.dropout
+
+    def _cut_anew(self, side: str, ids: Any, seeds: Any) -> Any:
+        if side not in self._cutters:
+            pieces = self.fitted.source if side == "source" else self.fitted.target
+            self._cutters[side] = BPEDropout(pieces.model)
+        cutter, rate = self._cutters[side], self.dropout
+        cut = tf.numpy_function(lambda i, s: cutter(i, s, rate), [ids, seeds], tf.int32, False)
+        cut.set_shape([None, None])
+        return cut
+
+    # -- model --------------------------------------------------------------------------------
+
+    def build_model(self) -> keras.Model:
+        """Build the network: ``(batch, time, vocabulary)`` logits."""
+        pairs = self.fitted
+        return models.build(
+            self.model_options,
+            len(pairs.source),
+            len(pairs.target),
+            pairs.options.shared,
+            START,
+            self.options.run.seed,
+        )
+
+    def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
+        """Cross-entropy in nats a piece, not smoothed, so that its exponential is perplexity."""
+        return ops.sum(token_losses(outputs, targets["target"]) * weights)
+
+    def training_loss(
+        self, model: keras.Model, inputs: Tensors, targets: Tensors, weights: Any
+    ) -> Any:
+        """The smoothed loss, never holding all logits; with R-Drop, of two answers."""
+        smoothing = self.options.train.label_smoothing
+        if self.options.train.r_drop:
+            rate = self.options.train.r_drop
+            return r_drop_loss(model, inputs, targets["target"], weights, smoothing, rate)
+        if not isinstance(model, Seq2Seq):
+            logits = model(inputs, training=True)
+            return smoothed_loss(logits, targets["target"], weights, smoothing)
+        features = model.features(inputs, training=True)
+        target = targets["target"]
+        real = ops.cast(ops.not_equal(target, 0), "float32")
+        share = weights / ops.maximum(ops.sum(real, axis=1), 1.0)
+        table = model.target_embedding.table
+        return tied_cross_entropy(features, table, target, real * share[:, None], smoothing)
+
+    def recommended(self) -> dict[str, Decision]:
+        """What suits training from nothing."""
+        rows = f"{self.rows:,} training pairs"
+        dim = getattr(self.model_options, "hidden_dim", 256)
+        recurrent = isinstance(self.model_options, options.RNN | options.Hybrid)
+        rate = 2e-3 if recurrent else round(0.03 / dim**0.5, 5)
+        tokens = int(np.clip(self.pieces / 250, 1024, 16384))
+        epochs = int(np.clip(round((1.2e8 / self.rows) ** 0.5), 5, 60))
+        return {
+            "batch_tokens": Decision(tokens, f"{self.pieces:,} training pieces"),
+            "epochs": Decision(epochs, rows),
+            "learning_rate": Decision(rate, "recurrent" if recurrent else f"width {dim}"),
+        }
+
+    # -- answers ------------------------------------------------------------------------------
+
+    @property
+    def monitor(self) -> Monitor:
+        """The loss: the logarithm of perplexity."""
+        return Monitor("loss", "min")
+
+    def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
+        """Nothing besides the loss, which costs no search."""
+        return {}
+
+    def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
+        """``tokens`` ``(batch, answers, length)``, ``scores``, and the known answer's loss."""
+        found = self.search(model, inputs["source"])
+        answers = {"tokens": found.tokens, "scores": found.scores}
+        if "target" in inputs:
+            logits = model(inputs, training=False)
+            answers["cross_entropy"] = token_losses(logits, inputs["target"])
+        return answers
+
+    def search(self, model: keras.Model, source: Any, prefix: Any = None) -> Answers:
+        """Search for the answers to padded ids, ``(batch, length)``, as the recipe says.
+
+        Args:
+            model: the model.
+            source: ids, 0 as padding.
+            prefix: ``(batch, length)`` ids that answers must begin with, 0 where free; or None.
+        """
+        task = self.options.task
+        decoder = model if isinstance(model, Seq2Seq) else Uncached(model)
+        encoded = decoder.encode(source)
+        rules = Rules(START, END, self.fitted.limits(source), prefix)
+        if task.sampling is None:
+            return beam_search(
+                decoder,
+                encoded,
+                rules,
+                beam_size=task.beam_size,
+                length_penalty=task.length_penalty,
+                coverage_penalty=task.coverage_penalty,
+                num_answers=task.num_answers,
+            )
+        places = ops.arange(ops.shape(source)[1], dtype="int32") + 1
+        seeds = self.options.run.seed + ops.sum(source * places * 7919, axis=1)
+        return sample(
+            decoder,
+            encoded,
+            rules,
+            seeds=ops.cast(seeds, "int32"),
+            num_answers=task.num_answers,
+            **task.sampling.arguments(),
+        )
+
+    def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
+        """Perplexity; while training, the loss says the same."""
+        if "cross_entropy" not in answers:
+            return {}
+        weights = examples.weights
+        mean = float(answers["cross_entropy"] @ weights / max(weights.sum(), 1))
+        return {"perplexity": float(np.exp(min(mean, 50.0)))}
+
+    def report(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, Any]:
+        """BLEU, chrF or ROUGE with signatures and intervals, best and worst sentences."""
+        predictions = self._texts(answers["tokens"][:, 0])
+        table = table.read()
+        source, target = self._sides(table)
+        return report_on(
+            predictions,
+            [self._as_scored(text) for text in target],
+            source.tolist(),
+            table,
+            self.options.evaluate,
+            lowercase=self.fitted.options.lowercase,
+            others=self.score(answers, examples),
+        )
+
+    def compare(
+        self,
+        answers: Mapping[str, NDArray[Any]],
+        other: Task[Any],
+        others: Mapping[str, NDArray[Any]],
+        table: Table,
+    ) -> dict[str, Any]:
+        """BLEU of both, their difference, and how sure it is, by paired bootstrap."""
+        assert isinstance(other, Translation)
+        _, target = self._sides(table.read())
+        both = (
+            self._texts(answers["tokens"][:, 0]),
+            other._texts(others["tokens"][:, 0]),
+        )
+        lowercase = self.fitted.options.lowercase
+        return compared(*both, [str(text) for text in target], self.options.evaluate, lowercase)
+
+    def _as_scored(self, text: Any) -> str:
+        """A reference in the letters that the model can write."""
+        return str(text).lower() if self.fitted.options.lowercase else str(text)
+
+    def _texts(self, tokens: NDArray[Any]) -> list[str]:
+        joined = self.fitted.join(tf.constant(tokens, tf.int32)).numpy().ravel()
+        return [text.decode("utf-8", errors="replace") for text in joined]
+
+    def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+        """``prediction``, ``score`` (its rank's: mean log-probability of a piece), and others."""
+        columns: dict[str, Any] = {}
+        for number in range(answers["tokens"].shape[1]):
+            suffix = f"_{number + 1}" if number else ""
+            columns[f"prediction{suffix}"] = self._texts(answers["tokens"][:, number])
+            columns[f"score{suffix}"] = answers["scores"][:, number]
+        return pd.DataFrame(columns)
+
+    def draw(self, model: keras.Model, table: Table, directory: Path) -> list[Path]:
+        """Write ``directory/N.png``, N the row's number: target pieces down, source across."""
+        if not isinstance(model, Seq2Seq) or getattr(self.model_options, "attention", "") == "none":
+            raise ArgumentError(
+                "--attention: expected a model with attention. "
+                f"Received: model={self.options.model!r}."
+            )
+        drawn = []
+        for row, text in enumerate(self.raw(table)["source"]):
+            source = self.fitted(tf.constant([str(text)])).to_tensor()
+            tokens = np.asarray(self.search(model, source).tokens)[0, 0]
+            tokens = tokens[tokens != 0]
+            attention = attention_of(model, source, tokens)
+            drawn.append(directory / f"{table.row_numbers[row]}.png")
+            source_names = self.fitted.names("source", source[0])
+            target_names = self.fitted.names("target", with_end(tokens))
+            draw(attention, source_names, target_names, drawn[-1])
+        return drawn
+
+    # -- serving ------------------------------------------------------------------------------
+
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Sources."""
+        return {"source": tf.TensorSpec([None], tf.string, name="source")}
+
+    def named(self, answers: Tensors) -> Tensors:
+        """``target`` and ``score`` of the best answer, ``targets`` and ``scores`` of all."""
+        targets = self.fitted.join(answers["tokens"])
+        scores = answers["scores"]
+        return {
+            "target": targets[:, 0],
+            "score": scores[:, 0],
+            "targets": targets,
+            "scores": scores,
+        }
+
+    def card(self) -> dict[str, Any]:
+        """What a user of the export must know."""
+        task = self.options.task
+        how = f"beam of {task.beam_size}" if task.sampling is None else "sampling"
+        return {
+            "outputs": {
+                "target": "the best answer's text",
+                "score": f"log-probability / pieces ** {task.length_penalty}",
+                "targets": f"all answers, best first, by a {how}",
+                "scores": "of all answers",
+            },
+            "rules": [
+                "An empty source has an empty answer.",
+                f"A source of more than {self.fitted.length - 1} pieces is cut at its end.",
+                "Characters that training has not seen are read byte by byte.",
+                "Runs of spaces are read as one space.",
+                "An answer has at most "
+                f"{self.fitted.slope} times the pieces of its source, and 10 more.",
+            ],
+            "example": {"source": self._example_sources()},
+        }
+
+    def _example_sources(self) -> list[str]:
+        return ["a text to translate", "another one"]
