@@ -174,6 +174,7 @@ def checked_splits(recipe: Recipe, working: Working | None = None) -> Splits:
     options: Any = recipe.options
     splits = load_splits(options.data, options.roles(), recipe.base_directory, tick=working)
     report = check_splits(splits, options.roles(), written_batch_size(options))
+    report.findings += options.findings(splits)
     report.raise_errors()
     for finding in report.warnings:
         warnings.warn(str(finding), stacklevel=3)

@@ -38,7 +38,7 @@ BATCH_SIZE = 128  # of answers, where the recipe leaves it open
 STORED_ROWS = 8  # that an export keeps as examples
 LONG = 2000  # words of the over-long one
 EXAMPLES = "examples.jsonl"
-KEPT_KINDS = ("text", "number", "time")  # whose values say all; a path does not
+KEPT_KINDS = ("text", "number", "time", "series")  # whose values say all; a path does not
 
 
 class Run:
@@ -140,7 +140,7 @@ class Run:
         """Score the model on an open table."""
         examples = make_examples(self.task, table)
         report = self.task.report(self._answers(examples), examples, table)
-        return Evaluation(name, len(table), json.loads(json.dumps(report, default=float)))
+        return Evaluation(name, len(examples), json.loads(json.dumps(report, default=float)))
 
     def splits(self) -> Splits:
         """Open the run's own data again; warns of files that have changed.
@@ -180,9 +180,7 @@ class Run:
         """Like :meth:`predict`, some thousand rows at a time, for inputs of any size."""
         for table in self.reader.tables(inputs):
             examples = self.task.examples(table, targets=False)
-            answers = self.task.predictions(self._answers(examples))
-            kept = table.frame.drop(columns=answers.columns, errors="ignore")
-            yield pd.concat([kept, answers], axis="columns")
+            yield self.task.answered(table, examples, self._answers(examples))
 
     @cached_property
     def reader(self) -> InputReader:
@@ -190,6 +188,8 @@ class Run:
         return InputReader(self.options.data, self._input_roles())
 
     def _input_roles(self) -> list[Role]:
+        if not self.options.data.rows_alone:
+            return list(self.options.roles())  # past targets are inputs too
         return input_roles(self.options.roles(), self.task.signature())
 
     @cached_property
@@ -227,18 +227,18 @@ class Run:
 
     def keep_examples(self, table: Table) -> None:
         """Keep the inputs of a few rows, so that the run can be exported without its data."""
-        first = table.take(range(min(STORED_ROWS, len(table)))).read()
+        first = self.task.kept(table, STORED_ROWS)
         if all(role.kind in KEPT_KINDS for role in self._input_roles()):
             columns = [column for role in self._input_roles() for column in role.columns]
-            frame = first.frame[[column_name(first, column) for column in columns]]
+            names = [column_name(first, column) for column in columns]
+            frame = first.frame[names] if self.options.data.rows_alone else first.frame
             lines = frame.to_json(orient="records", lines=True, force_ascii=False)
             write_text(self.path / EXAMPLES, lines)
 
     def _kept_examples(self) -> Table:
         path = self.path / EXAMPLES
         if not path.is_file():
-            test = self.splits().test
-            return test.take(range(min(STORED_ROWS, len(test)))).read()
+            return self.task.kept(self.splits().test, STORED_ROWS)
         lines = path.read_text(encoding="utf-8").split("\n")
         return next(self.reader.tables([json.loads(line) for line in lines if line]))
 
