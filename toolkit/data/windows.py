@@ -25,6 +25,7 @@ class WindowExamples(Examples):
         series: ``(windows,)`` number of the series.
         context_length: steps to look back on.
         prediction_length: steps to forecast.
+        ids: names of the series.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class WindowExamples(Examples):
         series: Rows,
         context_length: int,
         prediction_length: int,
+        ids: tuple[str, ...] = ("",),
     ) -> None:
         self.past, self.span, self.fixed, self.rows = past, span, fixed, target
         self.starts, self.series = starts, series
         self.context_length = context_length
         self.prediction_length = prediction_length
+        self.ids = ids
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -73,5 +76,5 @@ class WindowExamples(Examples):
         """Some of the windows, of the same rows."""
         return WindowExamples(
             self.past, self.span, self.fixed, self.rows, self.starts[rows], self.series[rows],
-            self.context_length, self.prediction_length,
+            self.context_length, self.prediction_length, self.ids,
         )  # fmt: skip

@@ -1,0 +1,485 @@
+"""Forecasting: what is fitted, what is learnt, what is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from toolkit.data.examples import Examples
+from toolkit.data.frequency import Frequency, wall_seconds
+from toolkit.data.series import Series, read_series
+from toolkit.data.series_checks import settled_frequency, settled_horizon
+from toolkit.data.table import Table
+from toolkit.data.windows import WindowExamples
+from toolkit.errors import DataError, RunError
+from toolkit.metrics.forecasting import naive_errors
+from toolkit.tasks.base import Decision, Monitor, Task, Tensors
+from toolkit.tasks.forecasting import choosing, clock, models, options, reporting, ridge
+from toolkit.tasks.forecasting.scaling import Scaler, fit_scaler
+
+if TYPE_CHECKING:
+    from toolkit.data.splits import Splits
+
+ROWS = 100_000  # preprocessed at a time
+HUBER = 1.0
+
+
+class Forecasting(Task[options.Options]):
+    """Points and quantiles of the next steps of series."""
+
+    options_type: ClassVar[type[options.Options]] = options.Options
+
+    def __init__(self, options: options.Options) -> None:
+        super().__init__(options)
+        self.model_options: Any = options.model
+        self.layout = options.layout()
+        self.targets: tuple[str, ...] = ()
+        self.frequency = Frequency("number", 1)
+        self.season = 1
+        self.context_length = 0
+        self.prediction_length = 0
+        self.strength = 100.0
+        self.windows = 0
+        self.scaler: Scaler | None = None
+        self.naive: NDArray[np.float64] = np.zeros((2, 1, 1))
+
+    # -- data ---------------------------------------------------------------------------------
+
+    def prepare(self, splits: Splits) -> None:
+        """Settle frequency, lengths, season and model; fit the scales on the training part."""
+        written = self.options
+        self.targets = self.layout.targets(splits.train)
+        self.frequency = settled_frequency(written, splits.train)
+        self._decide("data.frequency", str(self.frequency), "the commonest step of the times")
+        self._decide("data.target", list(self.targets), "every column of numbers")
+        self.prediction_length = settled_horizon(written, self.frequency)
+        why = f"usual for a frequency of {self.frequency}"
+        self._decide("task.prediction_length", self.prediction_length, why)
+        self.season = written.task.season if written.task.season != "auto" else (
+            choosing.season_length(self.frequency)
+        )  # fmt: skip
+        self._decide("task.season", self.season, f"a frequency of {self.frequency}")
+        series = self._series(splits.train)
+        errors = [naive_errors(series.target[a:b], self.season) for a, b in
+                  zip(series.splits[:-1], series.splits[1:], strict=True)]  # fmt: skip
+        self.naive = np.stack([np.stack(one) for one in zip(*errors, strict=True)])
+        choosing.settle(self, splits, series)
+
+    def _decide(self, name: str, value: Any, reason: str) -> None:
+        section, _, key = name.partition(".")
+        if getattr(getattr(self.options, section), key) in ("auto", None):
+            self.decisions[name] = Decision(value, reason)
+
+    def fit_scaler(self, series: Series, season: int) -> Scaler:
+        """Fit level, scale and a profile of so many steps; 1 for no profile."""
+        seconds = wall_seconds(series.times(), self.options.data.time_zone)
+        phases = np.asarray(clock.phase(tf.constant(seconds), self.frequency, season))
+        return fit_scaler(series, self.options.data.scale, season, phases)
+
+    def save(self, directory: Path) -> None:
+        """Write ``forecasting.json`` and the scales, ``scales.npz``."""
+        assert self.scaler is not None
+        content = {
+            "targets": self.targets,
+            "frequency": [self.frequency.kind, self.frequency.step],
+            "season": self.season,
+            "context_length": self.context_length,
+            "prediction_length": self.prediction_length,
+            "strength": self.strength,
+            "windows": self.windows,
+            "model": self.model_options.model_dump(mode="json"),
+            "naive": self.naive.tolist(),
+        }
+        (directory / "forecasting.json").write_text(json.dumps(content, indent=1))
+        self.scaler.save(directory / "scales.npz")
+
+    def load(self, directory: Path) -> None:
+        """Read what :meth:`save` wrote."""
+        path = directory / "forecasting.json"
+        try:
+            content = json.loads(path.read_text())
+            self.targets = tuple(content["targets"])
+            self.frequency = Frequency(*content["frequency"])
+            for name in ("season", "context_length", "prediction_length", "strength", "windows"):
+                setattr(self, name, content[name])
+            self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
+            self.naive = np.array(content["naive"])
+            self.scaler = Scaler.load(directory / "scales.npz")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+
+    def _series(self, table: Table) -> Series:
+        return read_series(table, self.layout, self.frequency, self.targets)
+
+    @property
+    def calendar(self) -> bool:
+        """Whether the model reads the calendar."""
+        wanted = self.options.data.calendar
+        dates = self.frequency.kind != "number"
+        if wanted != "auto":
+            return bool(wanted) and dates
+        return dates and bool(self.layout.known or self.layout.past) and self.reads_features
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether the model is a network: baselines and linear maps read the targets alone."""
+        return isinstance(self.model_options, options.Network)
+
+    @property
+    def reads_time(self) -> bool:
+        """Whether the times are an input."""
+        assert self.scaler is not None
+        return self.scaler.season > 1 or (self.calendar and self.reads_features)
+
+    def examples(self, table: Table, *, targets: bool = True) -> Examples:
+        """Every window of ``table``; without targets, one after the last row of each series."""
+        series = self._series(table)
+        return self.cut(series) if targets else self.cut_last(table, series)
+
+    def cut(self, series: Series) -> WindowExamples:
+        """Windows whose steps to forecast are all among the series' own rows."""
+        context, ahead = self.context_length, self.prediction_length
+        first = np.maximum(series.own, series.splits[:-1] + context)
+        counts = np.maximum(series.ends - ahead + 1 - first, 0)
+        numbers = np.repeat(np.arange(len(series)), counts)
+        begins = np.cumsum(counts) - counts
+        starts = np.arange(int(counts.sum())) + np.repeat(first - begins, counts)
+        if not len(starts):
+            raise DataError(
+                f"no series is long enough for a window. Expected {context + ahead:,} steps: a "
+                f"context_length of {context:,} and a prediction_length of {ahead:,}. Received: "
+                f"{int((series.ends - series.splits[:-1]).max()):,}."
+            )
+        return self._windows(series, starts, numbers, True)
+
+    def cut_last(self, table: Table, series: Series) -> WindowExamples:
+        """A window of each series: the steps after its last value.
+
+        Raises:
+            DataError: a series is shorter than the context, or a column that is known ahead ends.
+        """
+        ahead = self.prediction_length
+        short = np.flatnonzero(series.ends - series.splits[:-1] < self.context_length)
+        if len(short):
+            have = int(series.ends[short[0]] - series.splits[short[0]])
+            raise DataError(
+                f"{table.name}: {_called(series, short[0])} has too short a history. Expected at "
+                f"least {self.context_length:,} steps. Received: {have:,}."
+            )
+        padded = series.padded(0, ahead)
+        starts = padded.ends
+        if self.layout.known and self.reads_features:
+            known = padded.known[starts[:, None] + np.arange(ahead)]
+            lacking = np.flatnonzero(np.isnan(known).any(axis=(1, 2)))
+            if len(lacking):
+                names = ", ".join(str(column) for column in self.layout.known)
+                raise DataError(
+                    f"{table.name}: {_called(series, lacking[0])} lacks values known ahead. "
+                    f"Expected {ahead} rows after the last target with {names}, the target left "
+                    f"empty. Received: {int((~np.isnan(known[lacking[0]]).any(1)).sum())} rows."
+                )
+        return self._windows(padded, starts, np.arange(len(series)), False)
+
+    def _windows(
+        self, series: Series, starts: NDArray[np.int64], numbers: NDArray[np.int64], targets: bool
+    ) -> WindowExamples:
+        """Windows over preprocessed rows: each row goes through the graph as a batch of one."""
+        assert self.scaler is not None
+        of_series = self.scaler.numbers(series.ids)
+        raw = self._raw_rows(series)
+        parts = []
+        for start in range(0, len(series.target), ROWS):
+            part = {name: tf.constant(value[start : start + ROWS]) for name, value in raw.items()}
+            parts.append({name: np.asarray(value)[:, 0] for name, value in
+                          self.preprocess(part).items() if name != "scale"})  # fmt: skip
+        rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return WindowExamples(
+            past={name: rows[name] for name in ("target", "past") if name in rows},
+            span={name: rows[name] for name in ("season", "known") if name in rows},
+            fixed={"scale": np.asarray(self.scaler.statistics(of_series))},
+            target=rows["target"] if targets else None,
+            starts=starts,
+            series=numbers,
+            context_length=self.context_length,
+            prediction_length=self.prediction_length,
+            ids=series.ids,
+        )
+
+    def _raw_rows(self, series: Series) -> dict[str, NDArray[Any]]:
+        """Each row as a batch of one window of one step."""
+        raw: dict[str, NDArray[Any]] = {"target": series.target[:, None]}
+        if self.layout.id is not None:
+            raw["id"] = np.array(series.ids, object)[series.numbers]
+        if self.reads_time:
+            raw["time"] = wall_seconds(series.times(), self.options.data.time_zone)[:, None]
+        if self.reads_features:
+            for name, values in (("past", series.past), ("known", series.known)):
+                if values.shape[1]:
+                    raw[name] = values[:, None]
+        return raw
+
+    def raw(self, table: Table) -> dict[str, NDArray[Any]]:
+        """The window of each series that ends with its last value."""
+        series = self._series(table).padded(0, self.prediction_length)
+        rows = self._raw_rows(series)
+        past = series.ends[:, None] + np.arange(-self.context_length, 0)
+        whole = series.ends[:, None] + np.arange(-self.context_length, self.prediction_length)
+        places = {"target": past, "past": past, "known": whole, "time": whole}
+        raw = {name: rows[name][place, 0] for name, place in places.items() if name in rows}
+        if "id" in rows:
+            raw["id"] = np.array(series.ids, object)
+        return {name: value.astype(np.float32) if value.dtype == np.float64 else value
+                for name, value in raw.items()}  # fmt: skip
+
+    def kept(self, table: Table, rows: int) -> Table:
+        """As many last rows as one window has, of a few series."""
+        series = self._series(table)
+        needed = self.context_length
+        long = np.flatnonzero(series.ends - series.splits[:-1] >= needed)[: max(rows // 2, 1)]
+        zone = self.options.data.time_zone
+        ahead = self.prediction_length if self.layout.known else 0
+        frames = []
+        for number in long:
+            end = series.ends[number] - (ahead if self.layout.known else 0)
+            start = max(end - needed, series.splits[number])
+            places = np.arange(start, end + ahead)
+            moments = series.times()[places]
+            if moments.dtype.kind == "M":
+                stamps = pd.DatetimeIndex(moments)
+                if zone is not None:
+                    stamps = stamps.tz_localize("UTC").tz_convert(zone)
+                moments = np.array([stamp.isoformat() for stamp in stamps], object)
+            frame = pd.DataFrame({str(self.layout.time): moments})
+            if self.layout.id is not None:
+                frame[str(self.layout.id)] = series.ids[number]
+            target = np.where(places[:, None] < end, series.target[places], np.nan)
+            columns = [(self.targets, target), (self.layout.past, series.past[places]),
+                       (self.layout.known, series.known[places])]  # fmt: skip
+            for names, values in columns:
+                for place, name in enumerate(names):
+                    frame[str(name)] = values[:, place]
+            frames.append(frame)
+        if not frames:
+            raise DataError(f"{table.name}: no series has {needed:,} steps to be kept.")
+        whole = pd.concat(frames, ignore_index=True)
+        return Table.from_source(whole, table.sources[0], range(1, len(whole) + 1))
+
+    def preprocess(self, raw: Tensors) -> Tensors:
+        """Scale the targets, look up the seasonal part, scale the features, read the calendar."""
+        assert self.scaler is not None
+        target = raw["target"]
+        if "id" in raw:
+            number = self.scaler.table.lookup(raw["id"])
+        else:
+            number = tf.zeros(tf.shape(target)[:1], tf.int32)
+        inputs = {
+            "target": self.scaler.scaled(target, number),
+            "scale": self.scaler.statistics(number),
+        }
+        if self.scaler.season > 1:
+            phase = clock.phase(raw["time"], self.frequency, self.scaler.season)
+            inputs["season"] = self.scaler.seasonal(phase, number)
+        center, deviation = self.scaler.covariates
+        past = len(self.layout.past)
+        if "past" in raw:
+            inputs["past"] = _standardised(raw["past"], center[:past], deviation[:past])
+        known = []
+        if "known" in raw:
+            known.append(_standardised(raw["known"], center[past:], deviation[past:]))
+        if self.calendar and self.reads_features:
+            known.append(clock.calendar(raw["time"]))
+        if known:
+            inputs["known"] = tf.concat(known, axis=-1)
+        return inputs
+
+    # -- model --------------------------------------------------------------------------------
+
+    def build_model(self) -> keras.Model:
+        """Build the model that the recipe names or the data decided."""
+        assert self.scaler is not None
+        known = len(self.layout.known) + (len(clock.FEATURES) if self.calendar else 0)
+        reads = self.reads_features
+        return models.build(
+            self.model_options,
+            context_length=self.context_length,
+            prediction_length=self.prediction_length,
+            channels=len(self.targets),
+            levels=self.options.task.quantiles,
+            past=len(self.layout.past) if reads else 0,
+            known=known if reads else 0,
+            seasonal=self.scaler.season > 1,
+            season=self.season,
+            missing="interpolate" if self.options.data.missing != "mask" else "last",
+            seed=self.options.run.seed,
+        )
+
+    def initialise(self, model: keras.Model, examples: Examples) -> None:
+        """Set the linear map in closed form and the quantiles by what it leaves on train."""
+        assert isinstance(examples, WindowExamples)
+        names = [layer.name for layer in model.layers]
+        if not {"spread"} <= set(names):
+            return  # a model of the user's own
+        weights = self.linear_map(examples)
+        if "linear" in names:
+            model.get_layer("linear").set_weights([weights[:-1], weights[-1]])
+        elif isinstance(self.model_options, options.Network):
+            weights = ridge.baseline("last_value", *self.lengths, 1)
+            weights = np.concatenate([weights, weights[:1] * 0])
+        models.set_spread(
+            model.get_layer("spread"), examples, weights, self.options.task.quantiles
+        )
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Context and prediction."""
+        return self.context_length, self.prediction_length
+
+    def linear_map(self, examples: WindowExamples) -> NDArray[np.float64]:
+        """The map and bias of the linear part, ``(context + 1, prediction)``."""
+        if isinstance(self.model_options, options.Baseline):
+            weights = ridge.baseline(self.model_options.type, *self.lengths, self.season)
+            return np.concatenate([weights, np.zeros_like(weights[:1])])
+        return ridge.moments(examples).solve(self.strength)
+
+    def training_loss(
+        self, model: keras.Model, inputs: Tensors, targets: Tensors, weights: Any
+    ) -> Any:
+        """The loss of the forecast and its quantiles."""
+        return self.loss(model(inputs, training=True), targets, weights)
+
+    def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
+        """Error of the point and pinball loss of the quantiles, in scaled units."""
+        true = ops.cast(targets["target"], "float32")  # (batch, steps, channels)
+        outputs = ops.cast(outputs, "float32")
+        there = ops.logical_not(ops.isnan(true))
+        true = ops.where(there, true, 0.0)
+        error = ops.where(there, true - outputs[..., 0], 0.0)
+        kind = self.options.task.loss
+        if kind == "mse":
+            point = ops.square(error)
+        elif kind == "mae":
+            point = ops.abs(error)
+        else:
+            size = ops.abs(error)
+            point = ops.where(size < HUBER, 0.5 * ops.square(error), HUBER * (size - 0.5 * HUBER))
+        levels = ops.convert_to_tensor(self.options.task.quantiles, "float32")
+        apart = ops.where(there[..., None], true[..., None] - outputs[..., 1:], 0.0)
+        pinball = ops.mean(ops.maximum(levels * apart, (levels - 1) * apart), axis=-1)
+        count = ops.maximum(ops.sum(ops.cast(there, "float32"), axis=(1, 2)), 1.0)
+        return ops.sum(ops.sum(point + pinball, axis=(1, 2)) / count * weights)
+
+    def recommended(self) -> dict[str, Decision]:
+        """Few steps for the quantiles of a linear map, more for a network."""
+        windows = f"{self.windows:,} training windows of {len(self.targets)} targets"
+        size = int(np.clip(256 // len(self.targets), 8, 128))
+        steps = max(1, self.windows // size)
+        if not self.reads_features:
+            epochs = int(np.clip(300 // steps, 1, 10))
+            return {
+                "batch_size": Decision(size, windows),
+                "epochs": Decision(epochs, "only the width of the quantiles is trained"),
+                "learning_rate": Decision(0.01, "the quantiles begin near where they end"),
+            }
+        epochs = int(np.clip(4000 // steps, 3, 30))
+        return {
+            "batch_size": Decision(size, windows),
+            "epochs": Decision(epochs, f"{windows}: about 4,000 steps"),
+            "learning_rate": Decision(5e-4, "small beside the linear start"),
+        }
+
+    # -- answers ------------------------------------------------------------------------------
+
+    @property
+    def monitor(self) -> Monitor:
+        """The validation loss: errors of points and quantiles in scaled units."""
+        return Monitor("loss", "min")
+
+    def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
+        """``forecast``, ``(batch, steps, targets, 1 + levels)``, in original units."""
+        outputs = ops.cast(model(inputs, training=False), "float32")
+        center, scale = inputs["scale"][:, 0], inputs["scale"][:, 1]
+        return {"forecast": outputs * scale[:, None, :, None] + center[:, None, :, None]}
+
+    def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
+        """Nothing: the loss, which comes with it, is what is watched."""
+        del model
+        return {"nothing": ops.zeros_like(inputs["scale"][:, 0, 0])}
+
+    def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
+        """Scores of points and quantiles; none for what :meth:`validate` gives."""
+        if "forecast" not in answers:
+            return {}
+        assert isinstance(examples, WindowExamples)
+        return reporting.scorer(self, answers["forecast"], examples).scores()
+
+    def report(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, Any]:
+        """Scores, those of the baselines on the same windows, by step and by series."""
+        assert isinstance(examples, WindowExamples)
+        return reporting.report(self, answers["forecast"], examples, self._series(table))
+
+    def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+        """A row for each series, step and target."""
+        return reporting.frame(self, answers["forecast"])
+
+    def answered(
+        self, table: Table, examples: Examples, answers: Mapping[str, NDArray[Any]]
+    ) -> pd.DataFrame:
+        """The forecasts with their times and the names of their series."""
+        del examples
+        series = self._series(table)
+        places = series.ends - series.splits[:-1]
+        moments = self.frequency.at(
+            np.repeat(series.starts, self.prediction_length),
+            (places[:, None] + np.arange(self.prediction_length)).reshape(-1),
+        )
+        return reporting.dated(self, answers["forecast"], series.ids, moments)
+
+    # -- serving ------------------------------------------------------------------------------
+
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Windows in original units."""
+        whole = self.context_length + self.prediction_length
+        shapes: dict[str, tuple[list[int | None], Any]] = {
+            "target": ([None, self.context_length, len(self.targets)], tf.float32)
+        }
+        if self.layout.id is not None:
+            shapes["id"] = ([None], tf.string)
+        if self.reads_time:
+            shapes["time"] = ([None, whole], tf.int64)
+        if self.reads_features and self.layout.past:
+            shapes["past"] = ([None, self.context_length, len(self.layout.past)], tf.float32)
+        if self.reads_features and self.layout.known:
+            shapes["known"] = ([None, whole, len(self.layout.known)], tf.float32)
+        return {name: tf.TensorSpec(shape, kind, name) for name, (shape, kind) in shapes.items()}
+
+    def named(self, answers: Tensors) -> Tensors:
+        """``prediction`` and ``quantiles``."""
+        forecast = answers["forecast"]
+        return {"prediction": forecast[..., 0], "quantiles": forecast[..., 1:]}
+
+    def card(self) -> dict[str, Any]:
+        """What a user of the export must know."""
+        return reporting.card(self)
+
+
+def _standardised(values: Any, center: Any, deviation: Any) -> Any:
+    """Scaled features; what is missing is 0, the mean."""
+    scaled = tf.cast((values - tf.constant(center, values.dtype)) /
+                     tf.constant(deviation, values.dtype), tf.float32)  # fmt: skip
+    return tf.where(tf.math.is_nan(scaled), 0.0, scaled)
+
+
+def _called(series: Series, number: int) -> str:
+    return f"series {series.ids[number]!r}" if series.ids[number] else "the series"
