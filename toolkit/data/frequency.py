@@ -90,7 +90,8 @@ class Frequency:
         last = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(int)
         day = np.where(_is_month_end(start), last, np.minimum(_day(start), last))
         within = start - start.astype("datetime64[D]").astype("datetime64[ns]")
-        return (month.astype("datetime64[D]") + (day - 1)).astype("datetime64[ns]") + within
+        days = month.astype("datetime64[D]") + (day - 1)
+        return np.asarray(days.astype("datetime64[ns]") + within)
 
 
 def infer_frequency(times: Times, same: NDArray[np.bool_]) -> Frequency | None:
@@ -123,12 +124,12 @@ def _day_kept(times: Times) -> bool:
 
 
 def _months(times: Times) -> NDArray[np.int64]:
-    return times.astype("datetime64[M]").astype(np.int64)
+    return np.asarray(times.astype("datetime64[M]").astype(np.int64))
 
 
 def _day(times: Times) -> NDArray[np.int64]:
     days = times.astype("datetime64[D]") - times.astype("datetime64[M]").astype("datetime64[D]")
-    return days.astype(np.int64) + 1
+    return np.asarray(days.astype(np.int64) + 1)
 
 
 def _is_month_end(times: Times) -> NDArray[np.bool_]:
@@ -143,4 +144,4 @@ def wall_seconds(times: Times, zone: str | None) -> NDArray[np.int64]:
     if zone is not None:
         local = pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(zone).tz_localize(None)
         times = local.to_numpy("datetime64[ns]")
-    return times.astype("datetime64[s]").astype(np.int64)
+    return np.asarray(times.astype("datetime64[s]").astype(np.int64))

@@ -294,7 +294,7 @@ def read_series(
         return wide
 
     target = spread(targets)
-    there = np.zeros(int(splits[-1]), bool)
+    there: NDArray[np.bool_] = np.zeros(int(splits[-1]), bool)
     there[place] = True
     first_own = np.full(len(present), np.iinfo(np.int64).max)
     np.minimum.at(first_own, codes[own], place[own])
@@ -346,6 +346,6 @@ def _kept(
 
 def _ends(target: Floats, splits: NDArray[np.int64]) -> NDArray[np.int64]:
     """The row after the last with a value, in each series."""
-    filled = ~np.isnan(target).all(axis=1)
+    filled = np.asarray(~np.isnan(target).all(axis=1))
     last = np.where(filled, np.arange(1, len(filled) + 1), 0)
     return np.maximum(np.maximum.reduceat(last, splits[:-1]), splits[:-1])

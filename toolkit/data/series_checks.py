@@ -51,7 +51,7 @@ def check_series(splits: Splits, options: Any) -> list[Finding]:
     layout = options.layout()
     frequency = settled_frequency(options, splits.train)
     found: list[Finding] = []
-    for _, table in splits.items():
+    for table in (splits.train, splits.validation, splits.test):
         found += series_findings(table, layout, frequency)
     if any(one.level == "error" for one in found):
         return found
@@ -68,9 +68,7 @@ def check_series(splits: Splits, options: Any) -> list[Finding]:
     return found
 
 
-def _lengths(
-    name: str, table: Table, series: Series, needed: int, horizon: int
-) -> list[Finding]:
+def _lengths(name: str, table: Table, series: Series, needed: int, horizon: int) -> list[Finding]:
     """No window of a split, or of a series to learn from."""
     sizes = series.ends - series.splits[:-1]
     ahead = series.ends - series.own

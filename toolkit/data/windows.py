@@ -70,7 +70,8 @@ class WindowExamples(Examples):
     def target(self, name: str) -> Feature:
         """The steps to forecast of all windows, ``(windows, steps, targets)``, in memory."""
         assert self.rows is not None, f"no {name} without rows to forecast"
-        return self.rows[self.starts[:, None] + np.arange(self.prediction_length)]
+        ahead = self.starts[:, None] + np.arange(self.prediction_length)
+        return np.asarray(self.rows[ahead])
 
     def taken(self, rows: Rows) -> WindowExamples:
         """Some of the windows, of the same rows."""

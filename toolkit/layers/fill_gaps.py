@@ -1,5 +1,6 @@
 """Values for the gaps of a series."""
 
+import math
 from typing import Any, Literal, get_args
 
 import keras
@@ -62,25 +63,32 @@ class FillGaps(keras.layers.Layer):
 
     def _filled(self, series: Tensor, present: Tensor) -> Tensor:
         known = ops.where(present, series, 0.0)
-        steps = ops.arange(ops.shape(series)[1], dtype="int32")[None, :, None]
-        count = ops.shape(series)[1]
-        before = ops.where(present, steps, -1)
-        after = ops.where(present, steps, count)
-        last = ops.max(before, axis=1, keepdims=True)
-        if self.method == "last":
-            final = ops.take_along_axis(known, ops.maximum(last, 0), axis=1)
-            return ops.where(present, known, final)
-        before = ops.associative_scan(ops.maximum, before, axis=1)
-        after = ops.associative_scan(ops.minimum, after, reverse=True, axis=1)
-        first = ops.min(ops.where(present, steps, count), axis=1, keepdims=True)
-        left = ops.where(before < 0, first, before)
-        right = ops.where(after >= count, last, after)
-        left = ops.clip(left, 0, count - 1)
-        right = ops.clip(right, 0, count - 1)
-        share = ops.cast(steps - left, "float32") / ops.cast(
-            ops.maximum(right - left, 1), "float32"
+        steps = ops.cast(ops.arange(ops.shape(series)[1]), "float32")[None, :, None]
+        place = ops.where(present, steps, -1.0)  # -1: none
+        before, left = self._carried(known, place)
+        after, right = (
+            ops.flip(one, axis=1)
+            for one in self._carried(ops.flip(known, axis=1), ops.flip(place, axis=1))
         )
-        share = ops.clip(share, 0.0, 1.0)
-        low = ops.take_along_axis(known, left, axis=1)
-        high = ops.take_along_axis(known, right, axis=1)
-        return ops.where(present, known, low + share * (high - low))
+        if self.method == "last":
+            return ops.where(present, known, before[:, -1:])
+        before, left = ops.where(left < 0, after, before), ops.where(left < 0, right, left)
+        after, right = ops.where(right < 0, before, after), ops.where(right < 0, left, right)
+        share = (steps - left) / ops.maximum(right - left, 1.0)
+        line = before + ops.clip(share, 0.0, 1.0) * (after - before)
+        return ops.where(present, known, line)
+
+    def _carried(self, values: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """Each step's last value so far and where it is from, by reaching back twice as far."""
+        time = ops.shape(values)[1]
+        doublings = math.ceil(math.log2(time)) if isinstance(time, int) and time > 1 else 17
+        for doubling in range(doublings):
+            reach = 2**doubling
+            lacking = place < 0
+
+            def earlier(x: Tensor, fill: float, reach: int = reach) -> Tensor:
+                return ops.concatenate([ops.full_like(x, fill)[:, :reach], x[:, :-reach]], axis=1)
+
+            values = ops.where(lacking, earlier(values, 0.0), values)
+            place = ops.where(lacking, earlier(place, -1.0), place)
+        return values, place

@@ -1,5 +1,6 @@
 """Quantiles around a forecast that never cross."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ class QuantileSpread(keras.layers.Layer):
     def __init__(self, levels: Sequence[float], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         levels = tuple(levels)
-        rising = all(a < b for a, b in zip(levels, levels[1:], strict=False))
+        rising = all(a < b for a, b in itertools.pairwise(levels))
         if not levels or not rising or levels[0] <= 0 or levels[-1] >= 1:
             raise ArgumentError(
                 f"levels: Expected increasing numbers between 0 and 1. Received: levels={levels}"

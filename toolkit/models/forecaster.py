@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from toolkit import layers
+from toolkit.layers.fill_gaps import Method
 
 Network = Callable[[Any, Any | None, int, int], Any]
 """From (series, history features), (series, features ahead), steps and outputs a step to the
@@ -22,7 +23,7 @@ def build(
     past: int = 0,
     known: int = 0,
     seasonal: bool = False,
-    missing: str = "interpolate",
+    missing: Method = "interpolate",
     linear: bool = True,
     network: Network | None = None,
 ) -> keras.Model:
@@ -165,9 +166,7 @@ def transformer(
     return network
 
 
-def tcn(
-    filters: int, num_layers: int, kernel_size: int, dropout: float, seed: int
-) -> Network:
+def tcn(filters: int, num_layers: int, kernel_size: int, dropout: float, seed: int) -> Network:
     """Dilated causal convolutions, read off at the last step (Bai et al., arXiv 1803.01271)."""
 
     def network(series: Any, ahead: Any | None, steps: int, outputs: int) -> Any:
@@ -204,7 +203,12 @@ def recurrent(
         embedded = keras.layers.Dense(units, activation="relu", name="embedding")(
             segments(series, segment_length)
         )
-        sizes = {"cell": cell, "dropout": dropout, "return_sequences": True, "return_state": True}
+        sizes: dict[str, Any] = {
+            "cell": cell,
+            "dropout": dropout,
+            "return_sequences": True,
+            "return_state": True,
+        }
         encoder = layers.RecurrentStack(num_layers, units, **sizes, seed=seed, name="encoder")
         encoded, *states = encoder(embedded)
         count = -(-steps // segment_length)

@@ -42,7 +42,8 @@ def generate(seed: int = 0) -> dict[str, pd.DataFrame]:
 def best_errors(steps: int) -> NDArray[np.float64]:
     """The smallest mean squared error possible, ``(steps, columns)``, in the columns' units."""
     ahead = np.arange(1, steps + 1)[:, None]
-    return np.square(NOISE) * (1 - STAYS ** (2 * ahead)) / (1 - STAYS**2)
+    shocks = np.square(np.asarray(NOISE))
+    return np.asarray(shocks * (1 - STAYS ** (2 * ahead)) / (1 - STAYS**2))
 
 
 def _autoregression(shocks: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.windows import WindowExamples
+from toolkit.layers.fill_gaps import Method
 from toolkit.models import forecaster
 from toolkit.tasks.forecasting import options, ridge
 
@@ -29,7 +30,7 @@ def build(
     known: int,
     seasonal: bool,
     season: int,
-    missing: str,
+    missing: Method,
     seed: int,
 ) -> keras.Model:
     """Build the model that a section names."""
@@ -94,10 +95,10 @@ def set_spread(
     each = np.concatenate(left).astype(np.float32)  # (windows x targets, steps)
     # without gaps, windows of each part come with their targets in turn
     if len(each) % targets == 0 and not np.isnan(examples.rows).any():  # type: ignore[arg-type]
-        found = np.quantile(each.reshape(-1, targets, each.shape[1]), levels, axis=0)
+        found = np.quantile(each.reshape(-1, targets, each.shape[1]), levels, axis=0).astype(float)
         found = found.transpose(2, 1, 0)  # (steps, targets, levels)
     else:
-        found = np.quantile(each, levels, axis=0).T[:, None].repeat(targets, axis=1)
+        found = np.quantile(each, levels, axis=0).astype(float).T[:, None].repeat(targets, axis=1)
     spread.set_weights([distances(found, levels), np.zeros(len(levels))])
 
 

@@ -109,6 +109,8 @@ def _listed(columns: Any) -> tuple[Column, ...]:
 class Baseline(Section):
     """What the baselines share: nothing is learnt but the width of the quantiles."""
 
+    type: str
+
 
 class LastValue(Baseline):
     """The last value, for ever."""

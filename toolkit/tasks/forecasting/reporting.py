@@ -23,9 +23,7 @@ STEPS_SHOWN = 24
 SERIES_SHOWN = 20
 
 
-def scorer(
-    task: Forecasting, forecast: NDArray[Any], examples: WindowExamples
-) -> ForecastScorer:
+def scorer(task: Forecasting, forecast: NDArray[Any], examples: WindowExamples) -> ForecastScorer:
     """Scores of ``(windows, steps, targets, 1 + levels)`` forecasts."""
     levels = task.options.task.quantiles
     found = _scorer(task, levels, examples)
@@ -50,9 +48,7 @@ def baseline_scores(task: Forecasting, examples: WindowExamples) -> dict[str, Fo
     return found
 
 
-def _scorer(
-    task: Forecasting, levels: Sequence[float], examples: WindowExamples
-) -> ForecastScorer:
+def _scorer(task: Forecasting, levels: Sequence[float], examples: WindowExamples) -> ForecastScorer:
     series = int(examples.series.max()) + 1
     return ForecastScorer(levels, task.prediction_length, series * len(task.targets))
 
@@ -164,7 +160,7 @@ def dated(
     """The same with the name of the series and the time of each step."""
     result = frame(task, forecast)
     windows, steps, targets, _ = forecast.shape
-    times = np.repeat(moments.reshape(windows, 1, steps), targets, axis=1).reshape(-1)
+    times: Any = np.repeat(moments.reshape(windows, 1, steps), targets, axis=1).reshape(-1)
     zone = task.options.data.time_zone
     if times.dtype.kind == "M":
         stamps = pd.DatetimeIndex(times)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,9 @@ def moments(examples: WindowExamples) -> Moments:
     return Moments(inputs, cross, outputs, count)
 
 
-def windows(examples: WindowExamples, most: int = MOST) -> Iterator[tuple[NDArray, NDArray]]:  # type: ignore[type-arg]
+def windows(
+    examples: WindowExamples, most: int = MOST
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """``(windows, context + 1)`` and ``(windows, prediction)`` of single series, in parts.
 
     Windows with nothing missing ahead; what is missing in the context is filled.
@@ -79,9 +82,10 @@ def windows(examples: WindowExamples, most: int = MOST) -> Iterator[tuple[NDArra
     width = (examples.context_length + examples.prediction_length) * targets
     for rows in np.array_split(chosen, -(-len(chosen) * width // CHUNK)):
         batch = examples.batch(rows)
-        x, y = batch.inputs["target"], batch.targets["target"]
+        x: NDArray[Any] = batch.inputs["target"]
+        y: NDArray[Any] = batch.targets["target"]
         if "season" in batch.inputs:
-            season = batch.inputs["season"]
+            season: NDArray[Any] = batch.inputs["season"]
             x = x - season[:, : examples.context_length]
             y = y - season[:, examples.context_length :]
         x = fold(fill(x))

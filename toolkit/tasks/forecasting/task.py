@@ -335,9 +335,7 @@ class Forecasting(Task[options.Options]):
         elif isinstance(self.model_options, options.Network):
             weights = ridge.baseline("last_value", *self.lengths, 1)
             weights = np.concatenate([weights, weights[:1] * 0])
-        models.set_spread(
-            model.get_layer("spread"), examples, weights, self.options.task.quantiles
-        )
+        models.set_spread(model.get_layer("spread"), examples, weights, self.options.task.quantiles)
 
     @property
     def lengths(self) -> tuple[int, int]:
