@@ -72,6 +72,16 @@ SIGNALS = [
         dynamic_time=False,
     ),
     Case(
+        "interpretable_attention",
+        lambda: layers.InterpretableAttention(6, num_heads=2),
+        lambda rng: (
+            rng.standard_normal((4, 5, 6)).astype("float32"),
+            rng.standard_normal((4, 23, 6)).astype("float32"),
+        ),
+        mask=None,
+        dynamic_time=False,
+    ),
+    Case(
         "quantile_spread",
         lambda: layers.QuantileSpread((0.1, 0.5, 0.8, 0.9)),
         lambda rng: (

@@ -24,6 +24,7 @@ NETWORKS: dict[str, Any] = {
     "tcn": {"type": "tcn", "filters": 4},
     "transformer": {"type": "transformer", "num_layers": 1, "num_heads": 2, "hidden_dim": 8,
                     "intermediate_dim": 8, "patch_length": 6, "patch_step": 3},
+    "tft": {"type": "tft", "hidden_dim": 8, "num_heads": 2},
     "hybrid": {"type": "hybrid", "hidden_dim": 8, "num_heads": 2},
 }  # fmt: skip
 
@@ -119,7 +120,7 @@ def test_the_clock_against_pandas() -> None:
     assert month.numpy().tolist() == moments.month.tolist()
     assert day.numpy().tolist() == moments.day.tolist()
     weekday = (clock.calendar(tf.constant(seconds))[:, 1] + 0.5) * 6
-    assert np.rint(weekday.numpy()).astype(int).tolist() == moments.dayofweek.tolist()
+    assert np.rint(weekday.numpy()).astype(int).tolist() == moments.day_of_week.tolist()
 
 
 def test_the_ridge_against_least_squares() -> None:
@@ -183,19 +184,22 @@ def test_loss_falls_from_the_linear_start(model: Any) -> None:
     assert (np.diff(quantiles, axis=-1) > 0).all()
 
 
-def fit(directory: Path, frame: pd.DataFrame, model: Any = "linear", **data: Any) -> Any:
+def fit(
+    directory: Path, frame: pd.DataFrame, model: Any = "linear", export: str = "none", **data: Any
+) -> Any:
     return toolkit.fit(
         task=TASK,
         data={"train": frame, **data},
         model=model,
         train={"epochs": 1, "batch_size": 32, "compile": "none"},
+        export=export,
         run=directory,
     )
 
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return fit(tmp_path_factory.mktemp("wide") / "run", hours())
+    return fit(tmp_path_factory.mktemp("wide") / "run", hours(), export="saved_model")
 
 
 def test_the_report_compares_with_the_baselines(wide: Any) -> None:
@@ -254,6 +258,19 @@ def test_many_series_with_a_known_covariate(tmp_path: Path) -> None:
     assert len(answers) == 3 * AHEAD
     with pytest.raises(DataError, match="lacks values known ahead"):
         run.predict(stores())
+
+
+@pytest.mark.slow
+def test_tft_with_names_covariates_and_calendar_is_exported_and_read(tmp_path: Path) -> None:
+    names = {"id": "store", "target": "sold", "known": "price", "time_zone": "Europe/Berlin"}
+    run = fit(tmp_path / "run", stores(), NETWORKS["tft"], export="saved_model", **names)
+    report = run.report
+    for part in ("past_importance", "ahead_importance"):
+        assert sum(report[part].values()) == pytest.approx(1, abs=1e-3)
+    assert "price" in report["ahead_importance"]
+    assert "time of day" in report["past_importance"]
+    signature = tf.saved_model.load(str(tmp_path / "run" / "export")).signatures["serve"]
+    assert {"id", "time", "known", "target"} <= set(signature.structured_input_signature[1])
 
 
 # -- bad input ------------------------------------------------------------------------------------

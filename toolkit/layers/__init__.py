@@ -16,6 +16,7 @@ from toolkit.layers.fill_gaps import FillGaps
 from toolkit.layers.frame_differences import FrameDifferences
 from toolkit.layers.gated_residual_network import GatedResidualNetwork
 from toolkit.layers.gru import GRU, GRUCell
+from toolkit.layers.interpretable_attention import InterpretableAttention
 from toolkit.layers.layer_normalization import LayerNormalization
 from toolkit.layers.learned_positions import LearnedPositions
 from toolkit.layers.local_attention import LocalAttention
@@ -69,6 +70,7 @@ __all__ = [
     "FrameDifferences",
     "GRUCell",
     "GatedResidualNetwork",
+    "InterpretableAttention",
     "LSHAttention",
     "LSTMCell",
     "LayerNormalization",

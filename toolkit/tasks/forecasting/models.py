@@ -61,6 +61,8 @@ def build_network(model: Any, context: int, season: int, seed: int) -> forecaste
             length, min(model.patch_step, length), model.num_layers, model.num_heads,
             model.hidden_dim, model.intermediate_dim, model.dropout, seed,
         )  # fmt: skip
+    if isinstance(model, options.TFT):
+        return forecaster.tft(model.hidden_dim, model.num_heads, model.dropout, seed)
     if isinstance(model, options.TCN):
         depth = model.num_layers
         if depth == "auto":

@@ -209,6 +209,14 @@ class Hybrid(Network):
     )
 
 
+class TFT(Network):
+    """A Temporal Fusion Transformer: which variables and which steps count can be read off."""
+
+    type: Literal["tft"] = Field("tft", description="The model.")
+    hidden_dim: Count = Field(16, description="Width.")
+    num_heads: Count = Field(4, description="Heads of the attention.")
+
+
 Model = Annotated[
     LinearModel
     | LSTM
@@ -216,6 +224,7 @@ Model = Annotated[
     | TCN
     | Transformer
     | Hybrid
+    | TFT
     | LastValue
     | SeasonalNaive
     | MovingAverage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from toolkit.data.series import Series
 from toolkit.data.windows import WindowExamples
 from toolkit.metrics.forecasting import ForecastScorer
-from toolkit.tasks.forecasting import ridge
+from toolkit.tasks.forecasting import clock, ridge
 
 if TYPE_CHECKING:
     from toolkit.tasks.forecasting.task import Forecasting
@@ -95,10 +95,13 @@ def _known(task: Forecasting, examples: WindowExamples) -> NDArray[np.int64]:
 
 
 def report(
-    task: Forecasting, forecast: NDArray[Any], examples: WindowExamples, series: Series
+    task: Forecasting,
+    answers: Mapping[str, NDArray[Any]],
+    examples: WindowExamples,
+    series: Series,
 ) -> dict[str, Any]:
     """Scores, those of the baselines, by step and by series."""
-    own = scorer(task, forecast, examples)
+    own = scorer(task, answers["forecast"], examples)
     baselines = baseline_scores(task, examples)
     scores = own.scores()
     simple = {kind: each.scores(False) for kind, each in baselines.items()}
@@ -125,6 +128,29 @@ def report(
         "by_series": {
             name: _short(one)
             for name, one in list(zip(names, own.by_group(), strict=False))[:SERIES_SHOWN]
+        },
+        **_importances(task, answers),
+    }
+
+
+def _importances(task: Forecasting, answers: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Which variables and which steps a Temporal Fusion Transformer looked at."""
+    if "attention" not in answers:
+        return {}
+    known = [*map(str, task.layout.known), *(clock.FEATURES if task.calendar else ())]
+    past = ["the series", *map(str, task.layout.past), *known, "place in the window"]
+    ahead = [*known, "place in the window"]
+    attention = answers["attention"].mean(0)
+    most = np.argsort(-attention)[:STEPS_SHOWN]
+    return {
+        "past_importance": dict(
+            zip(past, map(float, answers["past_importance"].mean(0)), strict=True)
+        ),
+        "ahead_importance": dict(
+            zip(ahead, map(float, answers["ahead_importance"].mean(0)), strict=True)
+        ),
+        "attention": {
+            str(int(step) - task.context_length): float(attention[step]) for step in sorted(most)
         },
     }
 

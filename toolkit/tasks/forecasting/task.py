@@ -23,6 +23,7 @@ from toolkit.data.table import Table
 from toolkit.data.windows import WindowExamples
 from toolkit.errors import DataError, RunError
 from toolkit.metrics.forecasting import naive_errors
+from toolkit.models import forecaster
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.forecasting import choosing, clock, models, options, reporting, ridge
 from toolkit.tasks.forecasting.scaling import Scaler, fit_scaler
@@ -326,8 +327,8 @@ class Forecasting(Task[options.Options]):
     def initialise(self, model: keras.Model, examples: Examples) -> None:
         """Set the linear map in closed form and the quantiles by what it leaves on train."""
         assert isinstance(examples, WindowExamples)
-        names = [layer.name for layer in model.layers]
-        if not {"spread"} <= set(names):
+        names = _names(model)
+        if "spread" not in names:
             return  # a model of the user's own
         weights = self.linear_map(examples)
         if "linear" in names:
@@ -404,9 +405,14 @@ class Forecasting(Task[options.Options]):
 
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """``forecast``, ``(batch, steps, targets, 1 + levels)``, in original units."""
-        outputs = ops.cast(model(inputs, training=False), "float32")
+        found: Tensors = {}
+        if isinstance(self.model_options, options.TFT) and "attention" in _names(model):
+            outputs, found = forecaster.interpreted(model, inputs, len(self.targets))
+        else:
+            outputs = model(inputs, training=False)
+        outputs = ops.cast(outputs, "float32")
         center, scale = inputs["scale"][:, 0], inputs["scale"][:, 1]
-        return {"forecast": outputs * scale[:, None, :, None] + center[:, None, :, None]}
+        return {"forecast": outputs * scale[:, None, :, None] + center[:, None, :, None], **found}
 
     def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """Nothing: the loss, which comes with it, is what is watched."""
@@ -425,7 +431,7 @@ class Forecasting(Task[options.Options]):
     ) -> dict[str, Any]:
         """Scores, those of the baselines on the same windows, by step and by series."""
         assert isinstance(examples, WindowExamples)
-        return reporting.report(self, answers["forecast"], examples, self._series(table))
+        return reporting.report(self, answers, examples, self._series(table))
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """A row for each series, step and target."""
@@ -465,11 +471,16 @@ class Forecasting(Task[options.Options]):
     def named(self, answers: Tensors) -> Tensors:
         """``prediction`` and ``quantiles``."""
         forecast = answers["forecast"]
-        return {"prediction": forecast[..., 0], "quantiles": forecast[..., 1:]}
+        found = {name: value for name, value in answers.items() if name != "forecast"}
+        return {"prediction": forecast[..., 0], "quantiles": forecast[..., 1:], **found}
 
     def card(self) -> dict[str, Any]:
         """What a user of the export must know."""
         return reporting.card(self)
+
+
+def _names(model: keras.Model) -> list[str]:
+    return [layer.name for layer in model.layers]
 
 
 def _standardised(values: Any, center: Any, deviation: Any) -> Any:
