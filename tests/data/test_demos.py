@@ -1,9 +1,10 @@
 """The rule of the demonstrations: what their docstrings promise."""
 
+import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from toolkit.data.demos import reviews
+from toolkit.data.demos import reviews, stations
 
 
 def test_reviews_are_balanced_distinct_and_of_known_noise() -> None:
@@ -24,3 +25,13 @@ def test_single_words_do_not_tell_a_reviews_label() -> None:
     model.fit(words.transform(frames["train"]["text"]), frames["train"]["label"])
     score = model.score(words.transform(frames["test"]["text"]), frames["test"]["label"])
     assert score < 0.62
+
+
+def test_stations_have_the_noise_that_is_known() -> None:
+    first, second = (stations.generate(seed)["train"] for seed in (0, 1))
+    assert first.equals(stations.generate()["train"])
+    columns = list(stations.COLUMNS)
+    apart = (first[columns] - second[columns]).to_numpy()
+    best = stations.best_errors(100)
+    np.testing.assert_allclose(apart.var(0) / 2, best[-1], rtol=0.06)
+    np.testing.assert_allclose(best[0], np.square(stations.NOISE))

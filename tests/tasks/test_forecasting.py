@@ -55,7 +55,7 @@ def stores() -> pd.DataFrame:
 
 def task(frame: pd.DataFrame, model: Any = "auto", **sections: Any) -> tuple[Forecasting, Any]:
     data = {"train": frame, **sections.pop("data", {})}
-    recipe = {"task": TASK, "data": data, "model": model, **sections}
+    recipe = {"task": TASK, "data": data, "model": model} | sections
     options = Options.model_validate(recipe)
     splits = load_splits(options.data, options.roles())
     prepared = Forecasting(options)
@@ -258,6 +258,14 @@ def test_many_series_with_a_known_covariate(tmp_path: Path) -> None:
     assert len(answers) == 3 * AHEAD
     with pytest.raises(DataError, match="lacks values known ahead"):
         run.predict(stores())
+
+
+@pytest.mark.slow
+def test_auto_tries_networks_and_decides_alike_under_one_seed() -> None:
+    recipe = {**TASK, "budget": 3}
+    first, second = (task(hours(1500), task=recipe)[0] for _ in range(2))
+    assert "after 3 steps: linear" in first.decisions["model"].reason
+    assert first.decisions == second.decisions
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import numpy as np
 from toolkit.data.frequency import DAY, Frequency
 from toolkit.data.series import Series
 from toolkit.tasks.base import Decision
-from toolkit.tasks.forecasting import options, ridge
+from toolkit.tasks.forecasting import options, ridge, trial
 from toolkit.tasks.forecasting.scaling import Scaler
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ def settle(task: Forecasting, splits: Splits, series: Series) -> None:
         )
     task.windows = len(task.cut(series))
     if task.model_options == "auto":
+        task.strength = strength
         task.model_options = options.LinearModel()
-        task.decisions["model"] = Decision({"type": "linear"}, "a linear map in closed form")
+        task.model_options, task.decisions["model"] = trial.choose(task, series, validation)
     written = getattr(task.model_options, "strength", "auto")
     task.strength = float(strength if written == "auto" else written)
     if written == "auto":

@@ -47,6 +47,12 @@ class ForecastingSection(TaskSection):
         "mse", description="Of the point forecast, the column prediction; mse: the mean."
     )
 
+    budget: int = Field(
+        200,
+        ge=0,
+        description="Steps that each network is tried for where the model is auto; 0: none is.",
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if list(self.quantiles) != sorted(set(self.quantiles)):
