@@ -117,7 +117,8 @@ def fit(
             distribution=distribution,
         )
         with clock.measure("evaluate"):
-            evaluation = finished.evaluate_table(prepared.splits.test, "test split")
+            pictures = directory.path / "pictures" if distribution.is_chief else None
+            evaluation = finished.evaluate_table(prepared.splits.test, "test split", pictures)
         if distribution.is_chief:
             finished.write_report(evaluation)
             with clock.measure("export"):

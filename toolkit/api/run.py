@@ -136,10 +136,13 @@ class Run:
         name = "DataFrame" if isinstance(data, pd.DataFrame) else os.fspath(data)
         return self.evaluate_table(table, name)
 
-    def evaluate_table(self, table: Table, name: str) -> Evaluation:
-        """Score the model on an open table."""
+    def evaluate_table(self, table: Table, name: str, pictures: Path | None = None) -> Evaluation:
+        """Score the model on an open table; draw what the task draws where ``pictures`` says."""
         examples = make_examples(self.task, table)
-        report = self.task.report(self._answers(examples), examples, table)
+        answers = self._answers(examples)
+        report = self.task.report(answers, examples, table)
+        if pictures is not None:
+            self.task.draw(answers, examples, pictures)
         return Evaluation(name, len(examples), json.loads(json.dumps(report, default=float)))
 
     def splits(self) -> Splits:

@@ -180,6 +180,11 @@ class Task(ABC, Generic[OptionsT]):
         del table
         return {"scores": self.score(answers, examples)}
 
+    def draw(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, directory: Path
+    ) -> None:
+        """Write pictures of answers to ``directory``, which may not be there yet; none here."""
+
     @abstractmethod
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """Return answers for people: ``prediction``, ``score`` and what else helps, a row each."""
