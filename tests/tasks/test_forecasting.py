@@ -212,6 +212,11 @@ def test_the_report_compares_with_the_baselines(wide: Any) -> None:
     assert report["rows"] == 40 - AHEAD + 1
 
 
+def test_pictures_are_drawn(wide: Any) -> None:
+    names = {path.name for path in (wide.path / "pictures").iterdir()}
+    assert names == {"fans.png", "error_by_step.png", "residuals.png"}
+
+
 def test_predict_goes_on_after_the_last_row(wide: Any) -> None:
     answers = wide.predict(hours(100))
     assert len(answers) == 2 * AHEAD

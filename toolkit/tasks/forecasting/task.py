@@ -25,7 +25,7 @@ from toolkit.errors import DataError, RunError
 from toolkit.metrics.forecasting import naive_errors
 from toolkit.models import forecaster
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
-from toolkit.tasks.forecasting import choosing, clock, models, options, reporting, ridge
+from toolkit.tasks.forecasting import choosing, clock, models, options, pictures, reporting, ridge
 from toolkit.tasks.forecasting.scaling import Scaler, fit_scaler
 
 if TYPE_CHECKING:
@@ -432,6 +432,13 @@ class Forecasting(Task[options.Options]):
         """Scores, those of the baselines on the same windows, by step and by series."""
         assert isinstance(examples, WindowExamples)
         return reporting.report(self, answers, examples, self._series(table))
+
+    def draw(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, directory: Path
+    ) -> None:
+        """Write forecast fans, the error of each step and the residuals' autocorrelation."""
+        assert isinstance(examples, WindowExamples)
+        pictures.draw(self, answers["forecast"], examples, directory)
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """A row for each series, step and target."""
