@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from toolkit.data.demos import reviews, stations
+from toolkit.data.demos import reviews, shops, stations
 
 
 def test_reviews_are_balanced_distinct_and_of_known_noise() -> None:
@@ -35,3 +35,12 @@ def test_stations_have_the_noise_that_is_known() -> None:
     best = stations.best_errors(100)
     np.testing.assert_allclose(apart.var(0) / 2, best[-1], rtol=0.06)
     np.testing.assert_allclose(best[0], np.square(stations.NOISE))
+
+
+def test_shops_sell_around_what_is_expected() -> None:
+    frame = shops.generate()["train"]
+    assert frame.equals(shops.generate()["train"])
+    assert frame["item"].nunique() == shops.SHOPS * shops.GOODS
+    assert frame["item"].value_counts().between(200, shops.DAYS).all()
+    squares = (frame["sold"] - frame["expected"]) ** 2
+    assert abs(squares.mean() / frame["expected"].mean() - 1) < 0.05
