@@ -49,7 +49,8 @@ def stores() -> pd.DataFrame:
         frame["price"] = price
         frame["sold"] = frame["a"] * 10**number - 3 * price
         frame["store"] = f"s{number}"
-        frames.append(frame[["store", "date", "sold", "price"]])
+        frame["region"] = "north" if number else "south"
+        frames.append(frame[["store", "date", "sold", "price", "region"]])
     return pd.concat(frames, ignore_index=True)
 
 
@@ -252,7 +253,8 @@ def test_too_short_a_history_is_refused(wide: Any) -> None:
 
 def test_many_series_with_a_known_covariate(tmp_path: Path) -> None:
     frame = stores()
-    names = {"id": "store", "target": "sold", "known": "price"}
+    names = {"id": "store", "target": "sold", "known": "price", "static": "region"}
+    names["categorical"] = "region"
     run = fit(tmp_path / "run", frame, NETWORKS["lstm"], **names)
     assert run.report["scores"]["mase"] < 1
     ahead = stores().groupby("store").head(100 + AHEAD).reset_index(drop=True)
@@ -261,6 +263,8 @@ def test_many_series_with_a_known_covariate(tmp_path: Path) -> None:
     answers = run.predict(ahead)
     assert answers["store"].unique().tolist() == ["s0", "s1", "s2"]
     assert len(answers) == 3 * AHEAD
+    named = run.task.feature_names(run.task.layout.known)
+    assert named == ["price", "region north", "region south"]
     with pytest.raises(DataError, match="lacks values known ahead"):
         run.predict(stores())
 

@@ -38,7 +38,7 @@ BATCH_SIZE = 128  # of answers, where the recipe leaves it open
 STORED_ROWS = 8  # that an export keeps as examples
 LONG = 2000  # words of the over-long one
 EXAMPLES = "examples.jsonl"
-KEPT_KINDS = ("text", "number", "time", "series")  # whose values say all; a path does not
+KEPT_KINDS = ("text", "number", "time", "series", "group")  # whose values say all; a path does not
 
 
 class Run:

@@ -1,7 +1,7 @@
 """Series on one regular grid, end to end, as they are read from the rows of a table."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from toolkit.data.table import Table
 from toolkit.errors import DataError
 
 Floats = NDArray[np.float64]
+MOST_WORDS = 32  # categories of a column that are told apart
 BRIDGED = 24  # steps between the history and the rows that count as a gap in one series
 
 
@@ -27,7 +28,11 @@ class Layout:
         target: The columns to forecast; none: every column of numbers that is nothing else.
         id: The column that says which series a row is of; None: all rows are of one.
         past: Columns known up to now.
-        known: Columns known ahead too.
+        known: Columns known ahead too; those of `static` at their end.
+        static: Columns that never change within a series.
+        categorical: Columns, among these, of categories instead of numbers.
+        words: The categories of each such column, in the order of their numbers; a table's own
+            where a column has none here.
         time_zone: Whose clock the times without an offset are of.
     """
 
@@ -36,7 +41,28 @@ class Layout:
     id: Column | None = None
     past: tuple[Column, ...] = ()
     known: tuple[Column, ...] = ()
+    static: tuple[Column, ...] = ()
+    categorical: tuple[Column, ...] = ()
+    words: Mapping[Column, tuple[str, ...]] = field(default_factory=dict)
     time_zone: str | None = None
+
+    def with_words(self, table: Table) -> "Layout":
+        """The same with the commonest categories of a table, in the order of the alphabet."""
+        words = {}
+        for column in self.categorical:
+            found = pd.Series([text for text in texts(table, column) if text], dtype=object)
+            words[column] = tuple(sorted(found.value_counts().index[:MOST_WORDS]))
+        return replace(self, words=words)
+
+    def read(self, table: Table, column: Column) -> Floats:
+        """A column as numbers: its own, or those of its categories; NaN where there is none."""
+        if column not in self.categorical:
+            return parse_numbers(table.frame[column_name(table, column)])[0]
+        numbers = {word: number for number, word in enumerate(self.words[column])}
+        other = len(numbers)
+        return np.array(
+            [numbers.get(text, other) if text else np.nan for text in texts(table, column)]
+        )
 
     def others(self, table: Table) -> list[str]:
         """Names of the columns that are not to be forecast."""
@@ -82,6 +108,7 @@ class Series:
         target: (rows, targets).
         past: (rows, columns).
         known: (rows, columns).
+        static: So many last columns of `known` never change within a series.
         frequency: Of the grid.
         gaps: Steps that the data had no row for.
         missing: Values to forecast that are missing in rows that are there.
@@ -95,6 +122,7 @@ class Series:
     target: Floats
     past: Floats
     known: Floats
+    static: int
     frequency: Frequency
     gaps: int
     missing: int
@@ -132,7 +160,8 @@ class Series:
             self.ends + shift,
             spread(self.target),
             spread(self.past),
-            spread(self.known),
+            _held(spread(self.known), splits, self.static),
+            self.static,
             self.frequency,
             self.gaps,
             self.missing,
@@ -241,8 +270,8 @@ def series_findings(table: Table, layout: Layout, frequency: Frequency) -> list[
 
 def _value_findings(table: Table, layout: Layout) -> list[Finding]:
     found = []
-    for name in (*layout.targets(table), *(column_name(table, c) for c in
-                                           (*layout.past, *layout.known))):  # fmt: skip
+    columns = [c for c in (*layout.past, *layout.known) if c not in layout.categorical]
+    for name in (*layout.targets(table), *(column_name(table, c) for c in columns)):
         values, bad = parse_numbers(table.frame[name])
         if bad.any():
             what = f"column {name!r} holds no number"
@@ -269,6 +298,8 @@ def read_series(
         DataError: Times that are not in order, doubled or off the grid; no number.
     """
     raise_all(series_findings(table, layout, frequency))
+    if layout.categorical and not layout.words:
+        layout = layout.with_words(table)
     parts = [table] if table.history is None else [table.history, table]
     own = np.concatenate([np.full(len(part), part is table) for part in parts])
     names = np.concatenate([_names(part, layout) for part in parts])
@@ -289,7 +320,7 @@ def read_series(
     def spread(columns: Sequence[Column]) -> Floats:
         wide = np.full((int(splits[-1]), len(columns)), np.nan)
         for number, column in enumerate(columns):
-            read = [parse_numbers(part.frame[column_name(part, column)])[0] for part in parts]
+            read = [layout.read(part, column) for part in parts]
             wide[place, number] = np.concatenate(read)[order]
         return wide
 
@@ -308,11 +339,20 @@ def read_series(
         ends=ends,
         target=target,
         past=spread(layout.past),
-        known=spread(layout.known),
+        known=_held(spread(layout.known), splits, len(layout.static)),
+        static=len(layout.static),
         frequency=frequency,
         gaps=int((~there).sum()),
         missing=int(np.isnan(target[there & inner]).sum()),
     )
+
+
+def _held(values: Floats, splits: NDArray[np.int64], columns: int) -> Floats:
+    """Let the last columns have one value in each series, the largest that is there."""
+    if columns:
+        most = np.fmax.reduceat(values[:, -columns:], splits[:-1])
+        values[:, -columns:] = np.repeat(most, np.diff(splits), axis=0)
+    return values
 
 
 def _names(table: Table, layout: Layout) -> NDArray[np.object_]:

@@ -76,6 +76,12 @@ class ForecastingData(DataOptions):
     known: Columns | None = Field(
         None, description="Columns of numbers known ahead too, such as prices or holidays."
     )
+    static: Columns | None = Field(
+        None, description="Columns that never change within a series, such as its region."
+    )
+    categorical: Columns | None = Field(
+        None, description="Columns, of past, known and static, of categories instead of numbers."
+    )
     calendar: Auto | bool = Field(
         "auto",
         description="Hour, weekday, day and month as features known ahead; auto: where the model "
@@ -99,6 +105,14 @@ class ForecastingData(DataOptions):
         description="Mean and deviation that are taken away, from the training part: of each "
         "series, of all together, or none.",
     )
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> Self:
+        features = [c for name in ("past", "known", "static") for c in _listed(getattr(self, name))]
+        for column in _listed(self.categorical):
+            if column not in features:
+                refuse("categorical", f"{column!r} is not among past, known and static")
+        return self
 
     @property
     def targets(self) -> tuple[Column, ...]:
@@ -268,10 +282,13 @@ class Options(TaskOptions):
         ]
         if data.id is not None:
             roles.append(Role("id", data.id, "series"))
-        for name in ("past", "known"):
-            columns = _listed(getattr(data, name))
+        named = _listed(data.categorical)
+        for name in ("past", "known", "static"):
+            columns = tuple(c for c in _listed(getattr(data, name)) if c not in named)
             if columns:
                 roles.append(Role(name, columns, "number", required=False))
+        if named:
+            roles.append(Role("categorical", named, "group", required=False))
         return roles
 
     def layout(self) -> "Layout":
@@ -279,10 +296,17 @@ class Options(TaskOptions):
         from toolkit.data.series import Layout
 
         data = self.data
+        static = _listed(data.static)
         return Layout(
-            data.time, data.targets, data.id, _listed(data.past), _listed(data.known),
-            data.time_zone,
-        )  # fmt: skip
+            time=data.time,
+            target=data.targets,
+            id=data.id,
+            past=_listed(data.past),
+            known=(*_listed(data.known), *static),
+            static=static,
+            categorical=_listed(data.categorical),
+            time_zone=data.time_zone,
+        )
 
     def findings(self, splits: Any) -> list[Any]:
         """Return what is wrong with the series: their order, steps, values and lengths."""

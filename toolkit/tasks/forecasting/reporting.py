@@ -137,8 +137,8 @@ def _importances(task: Forecasting, answers: Mapping[str, NDArray[Any]]) -> dict
     """Which variables and which steps a Temporal Fusion Transformer looked at."""
     if "attention" not in answers:
         return {}
-    known = [*map(str, task.layout.known), *(clock.FEATURES if task.calendar else ())]
-    past = ["the series", *map(str, task.layout.past), *known, "place in the window"]
+    known = [*task.feature_names(task.layout.known), *(clock.FEATURES if task.calendar else ())]
+    past = ["the series", *task.feature_names(task.layout.past), *known, "place in the window"]
     ahead = [*known, "place in the window"]
     attention = answers["attention"].mean(0)
     most = np.argsort(-attention)[:STEPS_SHOWN]
@@ -230,6 +230,11 @@ def card(task: Forecasting) -> dict[str, Any]:
         rules.append(
             f"`known` holds {', '.join(map(str, task.layout.known))} of the steps of `target` and "
             "then of the steps to forecast; NaN stands for the mean."
+        )
+    for column, words in task.layout.words.items():
+        numbers = ", ".join(f"{number} {word!r}" for number, word in enumerate(words))
+        rules.append(
+            f"{column} is given by the number of its category: {numbers}; {len(words)}: another."
         )
     return {
         "outputs": {

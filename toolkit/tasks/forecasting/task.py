@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,7 @@ from keras import ops
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from toolkit.data.columns import Column
 from toolkit.data.examples import Examples
 from toolkit.data.frequency import Frequency, wall_seconds
 from toolkit.data.series import Series, read_series
@@ -59,6 +61,7 @@ class Forecasting(Task[options.Options]):
     def prepare(self, splits: Splits) -> None:
         """Settle frequency, lengths, season and model; fit the scales on the training part."""
         written = self.options
+        self.layout = self.layout.with_words(splits.train)
         self.targets = self.layout.targets(splits.train)
         self.frequency = settled_frequency(written, splits.train)
         self._decide("data.frequency", str(self.frequency), "the commonest step of the times")
@@ -100,6 +103,7 @@ class Forecasting(Task[options.Options]):
             "windows": self.windows,
             "model": self.model_options.model_dump(mode="json"),
             "naive": self.naive.tolist(),
+            "words": list(self.layout.words.values()),
         }
         (directory / "forecasting.json").write_text(json.dumps(content, indent=1))
         self.scaler.save(directory / "scales.npz")
@@ -115,6 +119,8 @@ class Forecasting(Task[options.Options]):
                 setattr(self, name, content[name])
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
             self.naive = np.array(content["naive"])
+            pairs = zip(self.layout.categorical, map(tuple, content["words"]), strict=True)
+            self.layout = replace(self.layout, words=dict(pairs))
             self.scaler = Scaler.load(directory / "scales.npz")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: cannot be read. Received: {error}.") from error
@@ -268,12 +274,19 @@ class Forecasting(Task[options.Options]):
                        (self.layout.known, series.known[places])]  # fmt: skip
             for names, values in columns:
                 for place, name in enumerate(names):
-                    frame[str(name)] = values[:, place]
+                    frame[str(name)] = self._written(name, values[:, place])
             frames.append(frame)
         if not frames:
             raise DataError(f"{table.name}: no series has {needed:,} steps to be kept.")
         whole = pd.concat(frames, ignore_index=True)
         return Table.from_source(whole, table.sources[0], range(1, len(whole) + 1))
+
+    def _written(self, column: Column, values: NDArray[np.float64]) -> Any:
+        """Numbers as a table has them: a category by its word."""
+        if column not in self.layout.categorical:
+            return values
+        words = [*self.layout.words[column], ""]
+        return ["" if np.isnan(value) else words[int(value)] for value in values]
 
     def preprocess(self, raw: Tensors) -> Tensors:
         """Scale the targets, look up the seasonal part, scale the features, read the calendar."""
@@ -293,22 +306,48 @@ class Forecasting(Task[options.Options]):
         center, deviation = self.scaler.covariates
         past = len(self.layout.past)
         if "past" in raw:
-            inputs["past"] = _standardised(raw["past"], center[:past], deviation[:past])
+            inputs["past"] = self._features(
+                raw["past"], self.layout.past, center[:past], deviation[:past]
+            )
         known = []
         if "known" in raw:
-            known.append(_standardised(raw["known"], center[past:], deviation[past:]))
+            known.append(
+                self._features(raw["known"], self.layout.known, center[past:], deviation[past:])
+            )
         if self.calendar and self.reads_features:
             known.append(clock.calendar(raw["time"]))
         if known:
             inputs["known"] = tf.concat(known, axis=-1)
         return inputs
 
+    def _features(self, values: Any, columns: tuple[Column, ...], center: Any, scale: Any) -> Any:
+        """Numbers scaled, missing ones 0, the mean; a 1 for a category, none for an unknown."""
+        parts = []
+        for place, column in enumerate(columns):
+            each = values[..., place]
+            if column in self.layout.categorical:
+                there = tf.where(tf.math.is_nan(each), tf.cast(-1, each.dtype), each)
+                parts.append(tf.one_hot(tf.cast(there, tf.int32), len(self.layout.words[column])))
+                continue
+            scaled = tf.cast((each - center[place]) / scale[place], tf.float32)
+            parts.append(tf.where(tf.math.is_nan(scaled), 0.0, scaled)[..., None])
+        return tf.concat(parts, axis=-1)
+
+    def feature_names(self, columns: tuple[Column, ...]) -> list[str]:
+        """What the features of columns are called, one for each category."""
+        names: list[str] = []
+        for column in columns:
+            words = self.layout.words.get(column) if column in self.layout.categorical else None
+            names += [str(column)] if words is None else [f"{column} {word}" for word in words]
+        return names
+
     # -- model --------------------------------------------------------------------------------
 
     def build_model(self) -> keras.Model:
         """Build the model that the recipe names or the data decided."""
         assert self.scaler is not None
-        known = len(self.layout.known) + (len(clock.FEATURES) if self.calendar else 0)
+        known = len(self.feature_names(self.layout.known))
+        known += len(clock.FEATURES) if self.calendar else 0
         reads = self.reads_features
         return models.build(
             self.model_options,
@@ -316,7 +355,7 @@ class Forecasting(Task[options.Options]):
             prediction_length=self.prediction_length,
             channels=len(self.targets),
             levels=self.options.task.quantiles,
-            past=len(self.layout.past) if reads else 0,
+            past=len(self.feature_names(self.layout.past)) if reads else 0,
             known=known if reads else 0,
             seasonal=self.scaler.season > 1,
             season=self.season,
@@ -488,13 +527,6 @@ class Forecasting(Task[options.Options]):
 
 def _names(model: keras.Model) -> list[str]:
     return [layer.name for layer in model.layers]
-
-
-def _standardised(values: Any, center: Any, deviation: Any) -> Any:
-    """Scaled features; what is missing is 0, the mean."""
-    scaled = tf.cast((values - tf.constant(center, values.dtype)) /
-                     tf.constant(deviation, values.dtype), tf.float32)  # fmt: skip
-    return tf.where(tf.math.is_nan(scaled), 0.0, scaled)
 
 
 def _called(series: Series, number: int) -> str:
