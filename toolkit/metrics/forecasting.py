@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ Floats = NDArray[np.floating[Any]]
 class ForecastScorer:
     """Scores of points and quantiles; every score leaves out what is missing (NaN).
 
-    ``mse`` and ``mae`` in scaled units (the training part's deviation); ``mae_in_units`` and
+    ``mse`` and ``mae`` in scaled units (the training part's deviation), ``mae_of_median`` that of
+    the quantile 0.5 instead of the point; ``mae_in_units`` and
     ``rmse_in_units``; ``mase`` (Hyndman and Koehler 2006), errors by those of the seasonal naive
     forecast on the training part; ``rmsse`` (M5 competition), squares by those of the last value;
     ``smape`` in percent (M4 competition); ``wql``, twice the pinball loss of all levels by the sum
@@ -43,6 +44,9 @@ class ForecastScorer:
         shape = (groups, steps)
         self.sums = {name: np.zeros(shape) for name in self.names}
         self.pinball = np.zeros((*shape, len(levels)))
+        self.median = int(np.argmin(np.abs(self.levels - 0.5)))
+        self.has_median = bool(abs(self.levels[self.median] - 0.5) < 1e-9)
+        self.off_median = np.zeros(shape)
         self.inside = np.zeros((*shape, len(self.pairs)))
         self.width = np.zeros((*shape, len(self.pairs)))
 
@@ -96,6 +100,8 @@ class ForecastScorer:
         groups: NDArray[np.int64],
     ) -> None:
         apart = np.where(there[..., None], true[..., None] - quantiles, 0.0).astype(np.float64)
+        off = np.abs(apart[..., self.median]) / scale[:, None]
+        np.add.at(self.off_median, groups, off)
         losses = np.maximum(self.levels * apart, (self.levels - 1) * apart)
         np.add.at(self.pinball, groups, losses)
         for number, (low, high, _) in enumerate(self.pairs):
@@ -106,31 +112,24 @@ class ForecastScorer:
 
     def scores(self, quantiles: bool = True) -> dict[str, float]:
         """The scores over all windows, steps and groups."""
-        return self._scores({name: one.sum() for name, one in self.sums.items()},
-                            self.pinball.sum((0, 1)), self.inside.sum((0, 1)),
-                            self.width.sum((0, 1)), quantiles)  # fmt: skip
+        return self._scores(lambda sums: sums.sum((0, 1)), quantiles)
 
     def by_step(self, quantiles: bool = True) -> list[dict[str, float]]:
         """The scores of each step ahead."""
         return [
-            self._scores({name: one[:, step].sum() for name, one in self.sums.items()},
-                         self.pinball[:, step].sum(0), self.inside[:, step].sum(0),
-                         self.width[:, step].sum(0), quantiles)
+            self._scores(lambda sums, step=step: sums[:, step].sum(0), quantiles)  # type: ignore[misc]
             for step in range(self.pinball.shape[1])
-        ]  # fmt: skip
+        ]
 
     def by_group(self, quantiles: bool = True) -> list[dict[str, float]]:
         """The scores of each group."""
         return [
-            self._scores({name: one[group].sum() for name, one in self.sums.items()},
-                         self.pinball[group].sum(0), self.inside[group].sum(0),
-                         self.width[group].sum(0), quantiles)
+            self._scores(lambda sums, group=group: sums[group].sum(0), quantiles)  # type: ignore[misc]
             for group in range(len(self.pinball))
-        ]  # fmt: skip
+        ]
 
-    def _scores(
-        self, sums: dict[str, Any], pinball: Floats, inside: Floats, width: Floats, quantiles: bool
-    ) -> dict[str, float]:
+    def _scores(self, added: Callable[[Floats], Any], quantiles: bool) -> dict[str, float]:
+        sums = {name: added(one) for name, one in self.sums.items()}
         count = max(float(sums["count"]), 1.0)
         scores = {
             "mse": sums["squared"] / count,
@@ -144,6 +143,10 @@ class ForecastScorer:
         if sums["rmssed"]:
             scores["rmsse"] = np.sqrt(sums["rmsse"] / sums["rmssed"])
         if quantiles:
+            pinball, inside = added(self.pinball), added(self.inside)
+            width = added(self.width)
+            if self.has_median:
+                scores["mae_of_median"] = added(self.off_median) / count
             if sums["value"]:
                 scores["wql"] = 2 * pinball.mean() / sums["value"]
             scores["crps"] = 2 * pinball.mean() / count

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from toolkit.data.splits import Splits
     from toolkit.tasks.forecasting.task import Forecasting
 
+SEASONS = (4, 7, 12, 24, 48, 52, 96, 144, 168)  # tried where times are numbers
+CLEAR = 0.9  # share of the last value's error below which a season is believed
 LONGEST = 720  # steps of context that are tried
 PAYS = 0.002  # share of the error by which a longer context must be better, each time it doubles
 
@@ -31,6 +33,24 @@ def season_length(frequency: Frequency) -> int:
     if frequency.step == DAY:
         return 7
     return 52 if frequency.step == 7 * DAY else 1
+
+
+def found_season(series: Series) -> int:
+    """The season whose naive forecast errs least on series without dates; 1 for none."""
+    errors = {season: _naive_error(series, season) for season in (1, *SEASONS)}
+    best = min(errors, key=lambda season: errors[season])
+    return best if errors[best] < CLEAR * errors[1] else 1
+
+
+def _naive_error(series: Series, season: int) -> float:
+    """Mean absolute seasonal difference, each series by its deviation."""
+    found = []
+    for start, end in zip(series.splits[:-1], series.splits[1:], strict=True):
+        values = series.target[start:end]
+        if len(values) > 2 * season:
+            apart = np.abs(values[season:] - values[:-season])
+            found.append(np.nanmean(apart) / max(float(np.nanstd(values)), 1e-12))
+    return float(np.mean(found)) if found else np.inf
 
 
 def settle(task: Forecasting, splits: Splits, series: Series) -> None:

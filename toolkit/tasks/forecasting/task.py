@@ -69,15 +69,23 @@ class Forecasting(Task[options.Options]):
         self.prediction_length = settled_horizon(written, self.frequency)
         why = f"usual for a frequency of {self.frequency}"
         self._decide("task.prediction_length", self.prediction_length, why)
-        self.season = written.task.season if written.task.season != "auto" else (
-            choosing.season_length(self.frequency)
-        )  # fmt: skip
-        self._decide("task.season", self.season, f"a frequency of {self.frequency}")
         series = self._series(splits.train)
+        self._settle_season(series)
         errors = [naive_errors(series.target[a:b], self.season) for a, b in
                   zip(series.splits[:-1], series.splits[1:], strict=True)]  # fmt: skip
         self.naive = np.stack([np.stack(one) for one in zip(*errors, strict=True)])
         choosing.settle(self, splits, series)
+
+    def _settle_season(self, series: Series) -> None:
+        written = self.options.task.season
+        if written != "auto":
+            self.season = written
+        elif self.frequency.kind == "number":
+            self.season = choosing.found_season(series)
+            self._decide("task.season", self.season, "its naive forecast errs least on train")
+        else:
+            self.season = choosing.season_length(self.frequency)
+            self._decide("task.season", self.season, f"a frequency of {self.frequency}")
 
     def _decide(self, name: str, value: Any, reason: str) -> None:
         section, _, key = name.partition(".")
