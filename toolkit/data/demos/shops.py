@@ -13,6 +13,7 @@ import pandas as pd
 
 SHOPS, GOODS = 4, 6
 DAYS = 500
+HELD = 28  # last days of each series for the test, and as many before for validation
 ELASTICITY, PROMOTION = -2.0, 0.4
 
 
@@ -23,13 +24,21 @@ def generate(seed: int = 0) -> dict[str, pd.DataFrame]:
         seed: Draws other shops.
 
     Returns:
-        ``train`` with the columns ``item``, ``date``, ``sold``, ``price``, ``promotion``,
-        ``visitors`` and ``expected``, the mean that the sales were drawn around; to be split by
-        time.
+        ``train``, ``validation`` and ``test``, the last days of each series, with the columns
+        ``item``, ``date``, ``sold``, ``price``, ``promotion``, ``visitors`` and ``expected``, the
+        mean that the sales were drawn around.
     """
     random = np.random.default_rng(seed)
     frames = [_series(random, shop, good) for shop in range(SHOPS) for good in range(GOODS)]
-    return {"train": pd.concat(frames, ignore_index=True)}
+    cuts = {
+        "train": slice(None, -2 * HELD),
+        "validation": slice(-2 * HELD, -HELD),
+        "test": slice(-HELD, None),
+    }
+    return {
+        name: pd.concat([frame.iloc[cut] for frame in frames], ignore_index=True)
+        for name, cut in cuts.items()
+    }
 
 
 def _series(random: np.random.Generator, shop: int, good: int) -> pd.DataFrame:

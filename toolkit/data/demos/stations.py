@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-HOURS = 24 * 7 * 26
+WEEKS = {"train": 20, "validation": 3, "test": 3}
+HOURS = 24 * 7 * sum(WEEKS.values())
 COLUMNS = ("north", "south", "harbour")
 LEVELS, DAYS, NOISE = (120.0, 60.0, 300.0), (30.0, 12.0, 90.0), (6.0, 3.0, 20.0)
 STAYS = 0.5  # share of the noise that stays from one hour to the next
@@ -23,8 +24,8 @@ def generate(seed: int = 0) -> dict[str, pd.DataFrame]:
         seed: Draws other noise around the same course.
 
     Returns:
-        ``train`` with the columns ``date``, ``north``, ``south`` and ``harbour``; to be split by
-        time.
+        ``train`` (20 weeks), ``validation`` (3) and ``test`` (3), one after the other, with the
+        columns ``date``, ``north``, ``south`` and ``harbour``.
     """
     random = np.random.default_rng(seed)
     hour = np.arange(HOURS)
@@ -36,7 +37,9 @@ def generate(seed: int = 0) -> dict[str, pd.DataFrame]:
         drift = 0.3 * DAYS[place] * np.sin(2 * np.pi * hour / (24 * 61) + place)
         left = _autoregression(random.normal(0, NOISE[place], HOURS))
         frame[name] = np.round(LEVELS[place] + drift + DAYS[place] * day * weekend + left, 2)
-    return {"train": frame}
+    ends = 24 * 7 * np.cumsum(list(WEEKS.values()))
+    parts = zip(WEEKS, [0, *ends[:-1]], ends, strict=True)
+    return {name: frame.iloc[a:b].reset_index(drop=True) for name, a, b in parts}
 
 
 def best_errors(steps: int) -> NDArray[np.float64]:
