@@ -50,9 +50,10 @@ def draw(
     for axes, (name, place) in zip(figure.subplots(3), places.items(), strict=True):
         window, target = np.unravel_index(place, every.shape)
         history = batch.inputs["target"][window, -SHOWN * task.prediction_length :, target]
-        units = [v * scale[window, 0, target] + center[window, 0, target]
-                 for v in (history, true[window, :, target])]  # fmt: skip
-        _fan(axes, *units, forecast[rows[window], :, target], task.options.task.quantiles)
+        level, size = center[window, 0, target], scale[window, 0, target]
+        came = true[window, :, target] * size + level
+        answer = forecast[rows[window], :, target]
+        _fan(axes, history * size + level, came, answer, task.options.task.quantiles)
         axes.set_title(
             f"{name}: {task.targets[target]}, mean squared error {every.flat[place]:.3g}"
         )
@@ -100,4 +101,4 @@ def autocorrelation(values: NDArray[Any], lags: int) -> NDArray[np.float64]:
     whole = np.nanmean(apart**2)
     lags = min(lags, len(values) - 1)
     found = [np.nanmean(apart[lag:] * apart[:-lag]) for lag in range(1, lags + 1)]
-    return np.asarray(found) / max(whole, 1e-12)
+    return np.asarray(np.array(found) / max(whole, 1e-12))
