@@ -11,7 +11,7 @@ import tensorflow as tf
 import toolkit
 from toolkit.data.splits import load_splits
 from toolkit.errors import DataError
-from toolkit.tasks.forecasting import clock, ridge
+from toolkit.tasks.forecasting import backtests, clock, ridge
 from toolkit.tasks.forecasting.models import distances
 from toolkit.tasks.forecasting.options import Options
 from toolkit.tasks.forecasting.task import Forecasting
@@ -152,6 +152,14 @@ def test_distances_give_the_quantiles_back() -> None:
     layer.set_weights([distances(want, layer.levels), np.zeros(4)])
     got = layer(np.zeros((1, 1, 1), "float32"), np.ones((1, 1, 1), "float32"))
     np.testing.assert_allclose(got[0], want, atol=1e-5)
+
+
+def test_backtests_fit_anew_at_each_origin() -> None:
+    prepared, splits = task(hours(), "linear", data={"split": {"validation": 60, "test": 60}})
+    series = prepared._series(splits.test)
+    found = backtests.backtests(prepared, series, 3)
+    assert list(found) == ["2024-01-15T04:00:00", "2024-01-16T00:00:00", "2024-01-16T20:00:00"]
+    assert all(fold["windows"] == 20 - AHEAD + 1 and fold["mase"] < 1 for fold in found.values())
 
 
 # -- learning -------------------------------------------------------------------------------------

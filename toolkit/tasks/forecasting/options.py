@@ -259,6 +259,12 @@ class ForecastingEvaluate(EvaluateOptions):
     baseline: Literal["last_value", "seasonal_naive", "moving_average", "drift"] = Field(
         "seasonal_naive", description="What the scores are compared with, on the same windows."
     )
+    backtests: int = Field(
+        0,
+        ge=0,
+        description="Rolling origins: stretches of the split, before each of which a linear model "
+        "is fitted anew; 0: none.",
+    )
 
 
 class Options(TaskOptions):

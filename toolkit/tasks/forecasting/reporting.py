@@ -33,6 +33,25 @@ def scorer(task: Forecasting, forecast: NDArray[Any], examples: WindowExamples) 
     return found
 
 
+def score_map(task: Forecasting, weights: NDArray[Any], examples: WindowExamples) -> ForecastScorer:
+    """The same of a linear map and its bias, ``(context + 1, prediction)``, points alone."""
+    found = _scorer(task, task.options.task.quantiles, examples)
+    context = task.context_length
+    for rows, batch in _parts(examples):
+        history = batch.inputs["target"]
+        ahead: Any = 0.0
+        if "season" in batch.inputs:
+            season = batch.inputs["season"]
+            history, ahead = history - season[:, :context], season[:, context:]
+        history = ridge.fill(history)
+        level = history[:, -1:]
+        mapped = np.einsum("btc,th->bhc", history - level, weights[:-1].astype(np.float32))
+        point = mapped + weights[-1][:, None] + level + ahead
+        center, scale = batch.inputs["scale"][:, :1], batch.inputs["scale"][:, 1:]
+        _add(task, found, batch, rows, examples, point * scale + center, None)
+    return found
+
+
 def baseline_scores(task: Forecasting, examples: WindowExamples) -> dict[str, ForecastScorer]:
     """The same of each baseline, points alone."""
     context = task.context_length

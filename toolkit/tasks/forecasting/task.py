@@ -27,7 +27,16 @@ from toolkit.errors import DataError, RunError
 from toolkit.metrics.forecasting import naive_errors
 from toolkit.models import forecaster
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
-from toolkit.tasks.forecasting import choosing, clock, models, options, pictures, reporting, ridge
+from toolkit.tasks.forecasting import (
+    backtests,
+    choosing,
+    clock,
+    models,
+    options,
+    pictures,
+    reporting,
+    ridge,
+)
 from toolkit.tasks.forecasting.scaling import Scaler, fit_scaler
 
 if TYPE_CHECKING:
@@ -478,7 +487,12 @@ class Forecasting(Task[options.Options]):
     ) -> dict[str, Any]:
         """Scores, those of the baselines on the same windows, by step and by series."""
         assert isinstance(examples, WindowExamples)
-        return reporting.report(self, answers, examples, self._series(table))
+        series = self._series(table)
+        report = reporting.report(self, answers, examples, series)
+        folds = self.options.evaluate.backtests
+        if folds and isinstance(self.model_options, options.LinearModel):
+            report["backtests"] = backtests.backtests(self, series, folds)
+        return report
 
     def draw(
         self, answers: Mapping[str, NDArray[Any]], examples: Examples, directory: Path
