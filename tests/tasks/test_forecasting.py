@@ -97,7 +97,7 @@ def test_gaps_become_missing_steps_that_are_not_scored() -> None:
     frame = hours().drop(index=[50, 51]).reset_index(drop=True)
     frame.loc[100, "a"] = np.nan
     prepared, splits = task(frame)
-    series = prepared._series(splits.train)
+    series = prepared.read(splits.train)
     assert (series.gaps, series.missing) == (2, 1)
     assert np.isnan(series.target[[50, 51]]).all()
     assert "2 steps without a row and 1 rows with a missing value" in problem(frame)
@@ -156,7 +156,7 @@ def test_distances_give_the_quantiles_back() -> None:
 
 def test_backtests_fit_anew_at_each_origin() -> None:
     prepared, splits = task(hours(), "linear", data={"split": {"validation": 60, "test": 60}})
-    series = prepared._series(splits.test)
+    series = prepared.read(splits.test)
     found = backtests.backtests(prepared, series, 3)
     assert list(found) == ["2024-01-15T04:00:00", "2024-01-16T00:00:00", "2024-01-16T20:00:00"]
     assert all(fold["windows"] == 20 - AHEAD + 1 and fold["mase"] < 1 for fold in found.values())

@@ -55,7 +55,7 @@ def _naive_error(series: Series, season: int) -> float:
 
 def settle(task: Forecasting, splits: Splits, series: Series) -> None:
     """Settle a task's scaler, context, strength and model."""
-    validation = task._series(splits.validation)
+    validation = task.read(splits.validation)
     plain = task.fit_scaler(series, 1)
     candidates = contexts(task, series, validation)
     scalers = {"no seasonal profile": plain}

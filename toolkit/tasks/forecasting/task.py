@@ -23,7 +23,7 @@ from toolkit.data.series import Series, read_series
 from toolkit.data.series_checks import settled_frequency, settled_horizon
 from toolkit.data.table import Table
 from toolkit.data.windows import WindowExamples
-from toolkit.errors import DataError, RunError
+from toolkit.errors import RunError
 from toolkit.metrics.forecasting import naive_errors
 from toolkit.models import forecaster
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
@@ -31,6 +31,7 @@ from toolkit.tasks.forecasting import (
     backtests,
     choosing,
     clock,
+    cutting,
     models,
     options,
     pictures,
@@ -42,7 +43,6 @@ from toolkit.tasks.forecasting.scaling import Scaler, fit_scaler
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
 
-ROWS = 100_000  # preprocessed at a time
 HUBER = 1.0
 
 
@@ -78,7 +78,7 @@ class Forecasting(Task[options.Options]):
         self.prediction_length = settled_horizon(written, self.frequency)
         why = f"usual for a frequency of {self.frequency}"
         self._decide("task.prediction_length", self.prediction_length, why)
-        series = self._series(splits.train)
+        series = self.read(splits.train)
         self._settle_season(series)
         errors = [naive_errors(series.target[a:b], self.season) for a, b in
                   zip(series.splits[:-1], series.splits[1:], strict=True)]  # fmt: skip
@@ -142,7 +142,8 @@ class Forecasting(Task[options.Options]):
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: cannot be read. Received: {error}.") from error
 
-    def _series(self, table: Table) -> Series:
+    def read(self, table: Table) -> Series:
+        """The series of a table on this task's grid."""
         return read_series(table, self.layout, self.frequency, self.targets)
 
     @property
@@ -167,143 +168,20 @@ class Forecasting(Task[options.Options]):
 
     def examples(self, table: Table, *, targets: bool = True) -> Examples:
         """Every window of ``table``; without targets, one after the last row of each series."""
-        series = self._series(table)
-        return self.cut(series) if targets else self.cut_last(table, series)
+        series = self.read(table)
+        return self.cut(series) if targets else cutting.last_windows(self, table, series)
 
     def cut(self, series: Series) -> WindowExamples:
         """Windows whose steps to forecast are all among the series' own rows."""
-        context, ahead = self.context_length, self.prediction_length
-        first = np.maximum(series.own, series.splits[:-1] + context)
-        counts = np.maximum(series.ends - ahead + 1 - first, 0)
-        numbers = np.repeat(np.arange(len(series)), counts)
-        begins = np.cumsum(counts) - counts
-        starts = np.arange(int(counts.sum())) + np.repeat(first - begins, counts)
-        if not len(starts):
-            raise DataError(
-                f"no series is long enough for a window. Expected {context + ahead:,} steps: a "
-                f"context_length of {context:,} and a prediction_length of {ahead:,}. Received: "
-                f"{int((series.ends - series.splits[:-1]).max()):,}."
-            )
-        return self._windows(series, starts, numbers, True)
-
-    def cut_last(self, table: Table, series: Series) -> WindowExamples:
-        """A window of each series: the steps after its last value.
-
-        Raises:
-            DataError: a series is shorter than the context, or a column that is known ahead ends.
-        """
-        ahead = self.prediction_length
-        short = np.flatnonzero(series.ends - series.splits[:-1] < self.context_length)
-        if len(short):
-            have = int(series.ends[short[0]] - series.splits[short[0]])
-            raise DataError(
-                f"{table.name}: {_called(series, short[0])} has too short a history. Expected at "
-                f"least {self.context_length:,} steps. Received: {have:,}."
-            )
-        padded = series.padded(0, ahead)
-        starts = padded.ends
-        if self.layout.known and self.reads_features:
-            known = padded.known[starts[:, None] + np.arange(ahead)]
-            lacking = np.flatnonzero(np.isnan(known).any(axis=(1, 2)))
-            if len(lacking):
-                names = ", ".join(str(column) for column in self.layout.known)
-                raise DataError(
-                    f"{table.name}: {_called(series, lacking[0])} lacks values known ahead. "
-                    f"Expected {ahead} rows after the last target with {names}, the target left "
-                    f"empty. Received: {int((~np.isnan(known[lacking[0]]).any(1)).sum())} rows."
-                )
-        return self._windows(padded, starts, np.arange(len(series)), False)
-
-    def _windows(
-        self, series: Series, starts: NDArray[np.int64], numbers: NDArray[np.int64], targets: bool
-    ) -> WindowExamples:
-        """Windows over preprocessed rows: each row goes through the graph as a batch of one."""
-        assert self.scaler is not None
-        of_series = self.scaler.numbers(series.ids)
-        raw = self._raw_rows(series)
-        parts = []
-        for start in range(0, len(series.target), ROWS):
-            part = {name: tf.constant(value[start : start + ROWS]) for name, value in raw.items()}
-            parts.append({name: np.asarray(value)[:, 0] for name, value in
-                          self.preprocess(part).items() if name != "scale"})  # fmt: skip
-        rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return WindowExamples(
-            past={name: rows[name] for name in ("target", "past") if name in rows},
-            span={name: rows[name] for name in ("season", "known") if name in rows},
-            fixed={"scale": np.asarray(self.scaler.statistics(of_series))},
-            target=rows["target"] if targets else None,
-            starts=starts,
-            series=numbers,
-            context_length=self.context_length,
-            prediction_length=self.prediction_length,
-            ids=series.ids,
-        )
-
-    def _raw_rows(self, series: Series) -> dict[str, NDArray[Any]]:
-        """Each row as a batch of one window of one step."""
-        raw: dict[str, NDArray[Any]] = {"target": series.target[:, None]}
-        if self.layout.id is not None:
-            raw["id"] = np.array(series.ids, object)[series.numbers]
-        if self.reads_time:
-            raw["time"] = wall_seconds(series.times(), self.options.data.time_zone)[:, None]
-        if self.reads_features:
-            for name, values in (("past", series.past), ("known", series.known)):
-                if values.shape[1]:
-                    raw[name] = values[:, None]
-        return raw
+        return cutting.windows(self, series)
 
     def raw(self, table: Table) -> dict[str, NDArray[Any]]:
         """The window of each series that ends with its last value."""
-        series = self._series(table).padded(0, self.prediction_length)
-        rows = self._raw_rows(series)
-        past = series.ends[:, None] + np.arange(-self.context_length, 0)
-        whole = series.ends[:, None] + np.arange(-self.context_length, self.prediction_length)
-        places = {"target": past, "past": past, "known": whole, "time": whole}
-        raw = {name: rows[name][place, 0] for name, place in places.items() if name in rows}
-        if "id" in rows:
-            raw["id"] = np.array(series.ids, object)
-        return {name: value.astype(np.float32) if value.dtype == np.float64 else value
-                for name, value in raw.items()}  # fmt: skip
+        return cutting.raw_windows(self, self.read(table))
 
     def kept(self, table: Table, rows: int) -> Table:
-        """As many last rows as one window has, of a few series."""
-        series = self._series(table)
-        needed = self.context_length
-        long = np.flatnonzero(series.ends - series.splits[:-1] >= needed)[: max(rows // 2, 1)]
-        zone = self.options.data.time_zone
-        ahead = self.prediction_length if self.layout.known else 0
-        frames = []
-        for number in long:
-            end = series.ends[number] - (ahead if self.layout.known else 0)
-            start = max(end - needed, series.splits[number])
-            places = np.arange(start, end + ahead)
-            moments = series.times()[places]
-            if moments.dtype.kind == "M":
-                stamps = pd.DatetimeIndex(moments)
-                if zone is not None:
-                    stamps = stamps.tz_localize("UTC").tz_convert(zone)
-                moments = np.array([stamp.isoformat() for stamp in stamps], object)
-            frame = pd.DataFrame({str(self.layout.time): moments})
-            if self.layout.id is not None:
-                frame[str(self.layout.id)] = series.ids[number]
-            target = np.where(places[:, None] < end, series.target[places], np.nan)
-            columns = [(self.targets, target), (self.layout.past, series.past[places]),
-                       (self.layout.known, series.known[places])]  # fmt: skip
-            for names, values in columns:
-                for place, name in enumerate(names):
-                    frame[str(name)] = self._written(name, values[:, place])
-            frames.append(frame)
-        if not frames:
-            raise DataError(f"{table.name}: no series has {needed:,} steps to be kept.")
-        whole = pd.concat(frames, ignore_index=True)
-        return Table.from_source(whole, table.sources[0], range(1, len(whole) + 1))
-
-    def _written(self, column: Column, values: NDArray[np.float64]) -> Any:
-        """Numbers as a table has them: a category by its word."""
-        if column not in self.layout.categorical:
-            return values
-        words = [*self.layout.words[column], ""]
-        return ["" if np.isnan(value) else words[int(value)] for value in values]
+        """As many last rows as one window has, of half as many series."""
+        return cutting.kept(self, table, max(rows // 2, 1))
 
     def preprocess(self, raw: Tensors) -> Tensors:
         """Scale the targets, look up the seasonal part, scale the features, read the calendar."""
@@ -487,7 +365,7 @@ class Forecasting(Task[options.Options]):
     ) -> dict[str, Any]:
         """Scores, those of the baselines on the same windows, by step and by series."""
         assert isinstance(examples, WindowExamples)
-        series = self._series(table)
+        series = self.read(table)
         report = reporting.report(self, answers, examples, series)
         folds = self.options.evaluate.backtests
         if folds and isinstance(self.model_options, options.LinearModel):
@@ -510,7 +388,7 @@ class Forecasting(Task[options.Options]):
     ) -> pd.DataFrame:
         """The forecasts with their times and the names of their series."""
         del examples
-        series = self._series(table)
+        series = self.read(table)
         places = series.ends - series.splits[:-1]
         moments = self.frequency.at(
             np.repeat(series.starts, self.prediction_length),
@@ -549,7 +427,3 @@ class Forecasting(Task[options.Options]):
 
 def _names(model: keras.Model) -> list[str]:
     return [layer.name for layer in model.layers]
-
-
-def _called(series: Series, number: int) -> str:
-    return f"series {series.ids[number]!r}" if series.ids[number] else "the series"
