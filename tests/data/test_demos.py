@@ -1,9 +1,11 @@
 """The rule of the demonstrations: what their docstrings promise."""
 
+import numpy as np
+import pandas as pd
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from toolkit.data.demos import reviews, sentences
+from toolkit.data.demos import reviews, sentences, shops, stations
 
 
 def test_reviews_are_balanced_distinct_and_of_known_noise() -> None:
@@ -42,3 +44,21 @@ def test_sentences_are_distinct_and_follow_one_rule() -> None:
     }
     found = dict(zip(frames["train"]["source"], frames["train"]["target"], strict=True))
     assert {source: found[source] for source in by_rule} == by_rule
+
+
+def test_stations_have_the_noise_that_is_known() -> None:
+    first, second = (pd.concat(stations.generate(seed).values()) for seed in (0, 1))
+    assert len(first) == stations.HOURS
+    columns = list(stations.COLUMNS)
+    apart = (first[columns] - second[columns]).to_numpy()
+    best = stations.best_errors(100)
+    np.testing.assert_allclose(apart.var(0) / 2, best[-1], rtol=0.06)
+    np.testing.assert_allclose(best[0], np.square(stations.NOISE))
+
+
+def test_shops_sell_around_what_is_expected() -> None:
+    frame = pd.concat(shops.generate().values())
+    assert frame["item"].nunique() == shops.SHOPS * shops.GOODS
+    assert frame["item"].value_counts().between(200, shops.DAYS).all()
+    squares = (frame["sold"] - frame["expected"]) ** 2
+    assert abs(squares.mean() / frame["expected"].mean() - 1) < 0.05

@@ -57,6 +57,42 @@ SIGNALS = [
         trainable=False,
     ),
     Case(
+        "fill_gaps",
+        lambda: layers.FillGaps(),
+        series(4, 23, 2),
+        mask=None,
+        trainable=False,
+        mixed_dtype="float32",
+    ),
+    Case(
+        "time_projection",
+        lambda: layers.TimeProjection(5),
+        series(4, 23, 2),
+        mask=None,
+        dynamic_time=False,
+    ),
+    Case(
+        "interpretable_attention",
+        lambda: layers.InterpretableAttention(6, num_heads=2),
+        lambda rng: (
+            rng.standard_normal((4, 5, 6)).astype("float32"),
+            rng.standard_normal((4, 23, 6)).astype("float32"),
+        ),
+        mask=None,
+        dynamic_time=False,
+    ),
+    Case(
+        "quantile_spread",
+        lambda: layers.QuantileSpread((0.1, 0.5, 0.8, 0.9)),
+        lambda rng: (
+            rng.standard_normal((4, 23, 2)).astype("float32"),
+            np.abs(rng.standard_normal((4, 1, 2))).astype("float32"),
+            rng.standard_normal((4, 23, 2, 4)).astype("float32"),
+        ),
+        mask=None,
+        dynamic_time=False,
+    ),
+    Case(
         "reversible_instance_normalization",
         lambda: layers.ReversibleInstanceNormalization(),
         series(4, 9, 3),

@@ -117,7 +117,8 @@ def fit(
             distribution=distribution,
         )
         with clock.measure("evaluate"):
-            evaluation = finished.evaluate_table(prepared.splits.test, "test split")
+            pictures = directory.path / "pictures" if distribution.is_chief else None
+            evaluation = finished.evaluate_table(prepared.splits.test, "test split", pictures)
         if distribution.is_chief:
             finished.write_report(evaluation)
             with clock.measure("export"):
@@ -174,6 +175,7 @@ def checked_splits(recipe: Recipe, working: Working | None = None) -> Splits:
     options: Any = recipe.options
     splits = load_splits(options.data, options.roles(), recipe.base_directory, tick=working)
     report = check_splits(splits, options.roles(), written_batch_size(options))
+    report.findings += options.findings(splits)
     report.raise_errors()
     for finding in report.warnings:
         warnings.warn(str(finding), stacklevel=3)

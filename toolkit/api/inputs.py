@@ -59,6 +59,8 @@ class InputReader:
             yield table
 
     def _tables(self, inputs: Inputs) -> Iterator[Table]:
+        if not self.data.rows_alone:
+            return iter([self._joined(inputs)])
         if isinstance(inputs, pd.DataFrame):
             return self._cut(from_frame(inputs))
         if not isinstance(inputs, str | os.PathLike):
@@ -69,6 +71,16 @@ class InputReader:
         if extension(path) in EXTENSIONS and path.is_file():
             return self._from_file(resolve(inputs, Path()), os.fspath(inputs))
         return self._cut(open_table(inputs, self.opening))
+
+    def _joined(self, inputs: Inputs) -> Table:
+        """All rows as one table, where examples are made of several."""
+        if isinstance(inputs, str | os.PathLike | pd.DataFrame):
+            return open_table(inputs, self.opening)
+        items = list(inputs)
+        if not items:
+            raise DataError("inputs: no rows. Expected at least one.")
+        source = Source("inputs", "item", "")
+        return Table.from_source(self._frame(items), source, range(1, len(items) + 1))
 
     def whole(self, inputs: Inputs) -> Table:
         """Return the inputs as one table, on disk if large, for what needs to see all of them."""

@@ -80,7 +80,12 @@ def check(
         splits = load_splits(options.data, options.roles(), opened.base_directory)
     except DataError as error:  # too bad to look further
         return Report(_findings(error))
-    return check_splits(splits, options.roles(), written_batch_size(options))
+    report = check_splits(splits, options.roles(), written_batch_size(options))
+    try:
+        report.findings += options.findings(splits)
+    except DataError as error:
+        report.findings += _findings(error)
+    return report
 
 
 def _findings(error: DataError) -> list[Finding]:

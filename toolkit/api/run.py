@@ -38,7 +38,7 @@ BATCH_SIZE = 128  # of answers, where the recipe leaves it open
 STORED_ROWS = 8  # that an export keeps as examples
 LONG = 2000  # words of the over-long one
 EXAMPLES = "examples.jsonl"
-KEPT_KINDS = ("text", "number", "time")  # whose values say all; a path does not
+KEPT_KINDS = ("text", "number", "time", "series", "group")  # whose values say all; a path does not
 
 
 class Run:
@@ -140,11 +140,14 @@ class Run:
         raise_all(missing_columns(table, roles))
         return table
 
-    def evaluate_table(self, table: Table, name: str) -> Evaluation:
-        """Score the model on an open table."""
+    def evaluate_table(self, table: Table, name: str, pictures: Path | None = None) -> Evaluation:
+        """Score the model on an open table; draw what the task draws where ``pictures`` says."""
         examples = make_examples(self.task, table)
-        report = self.task.report(self._answers(examples), examples, table)
-        return Evaluation(name, len(table), json.loads(json.dumps(report, default=float)))
+        answers = self._answers(examples)
+        report = self.task.report(answers, examples, table)
+        if pictures is not None:
+            self.task.draw(answers, examples, pictures)
+        return Evaluation(name, len(examples), json.loads(json.dumps(report, default=float)))
 
     def compare(
         self, other: Run, data: str | os.PathLike[str] | pd.DataFrame | None = None
@@ -204,11 +207,9 @@ class Run:
         """Like :meth:`predict`, some thousand rows at a time, for inputs of any size."""
         for table in self.reader.tables(inputs):
             examples = self.task.examples(table, targets=False)
-            answers = self.task.predictions(self._answers(examples))
-            kept = table.frame.drop(columns=answers.columns, errors="ignore")
-            yield pd.concat([kept, answers], axis="columns")
+            yield self.task.answered(table, examples, self._answers(examples))
 
-    def draw(self, inputs: Inputs, directory: str | os.PathLike[str]) -> list[Path]:
+    def draw_attention(self, inputs: Inputs, directory: str | os.PathLike[str]) -> list[Path]:
         """Write a picture of the model's attention for each input.
 
         Args:
@@ -226,7 +227,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         drawn: list[Path] = []
         for table in self.reader.tables(inputs):
-            drawn += self.task.draw(self.model, table, folder)
+            drawn += self.task.draw_attention(self.model, table, folder)
         return drawn
 
     @cached_property
@@ -235,6 +236,8 @@ class Run:
         return InputReader(self.options.data, self._input_roles())
 
     def _input_roles(self) -> list[Role]:
+        if not self.options.data.rows_alone:
+            return list(self.options.roles())  # past targets are inputs too
         return input_roles(self.options.roles(), self.task.signature())
 
     @cached_property
@@ -272,18 +275,18 @@ class Run:
 
     def keep_examples(self, table: Table) -> None:
         """Keep the inputs of a few rows, so that the run can be exported without its data."""
-        first = table.take(range(min(STORED_ROWS, len(table)))).read()
+        first = self.task.kept(table, STORED_ROWS)
         if all(role.kind in KEPT_KINDS for role in self._input_roles()):
             columns = [column for role in self._input_roles() for column in role.columns]
-            frame = first.frame[[column_name(first, column) for column in columns]]
+            names = [column_name(first, column) for column in columns]
+            frame = first.frame[names] if self.options.data.rows_alone else first.frame
             lines = frame.to_json(orient="records", lines=True, force_ascii=False)
             write_text(self.path / EXAMPLES, lines)
 
     def _kept_examples(self) -> Table:
         path = self.path / EXAMPLES
         if not path.is_file():
-            test = self.splits().test
-            return test.take(range(min(STORED_ROWS, len(test)))).read()
+            return self.task.kept(self.splits().test, STORED_ROWS)
         lines = path.read_text(encoding="utf-8").split("\n")
         return next(self.reader.tables([json.loads(line) for line in lines if line]))
 

@@ -69,5 +69,5 @@ def predict(
         inputs = opened.reader.lines(sys.stdin.buffer)
     if attention is not None:
         inputs = list(inputs) if source == "-" else inputs
-        opened.draw(inputs, attention)
+        opened.draw_attention(inputs, attention)
     write_tables(opened.stream(inputs), output)

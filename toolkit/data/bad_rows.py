@@ -68,9 +68,9 @@ def skipped_rows(table: Table, bad: Sequence[BadRows]) -> list[Finding]:
 def _of_role(table: Table, role: Role) -> list[BadRows]:
     if role.kind == "labels":
         return _of_labels(table, role)
-    column = role.columns[0]
     if role.kind == "number":
         return [bad for each in role.columns for bad in _of_number(table, each, role.required)]
+    column = role.columns[0]
     if role.kind == "time":
         return _of_time(table, column)
     empty = _empty(table, column, role.kind, role.required)

@@ -121,9 +121,28 @@ def _cut_by_date(cut: Cut, split: SplitOptions, roles: Sequence[Role]) -> None:
         for name, date in (("validation", split.validation), ("test", split.test))
         if isinstance(date, datetime)
     }
+    _require_within(train, time, moments, dates)
+    if split.end is not None:
+        within = moments < _moment(split.end)
+        train = cut.tables["train"] = train.take(within)
+        moments = moments[within]
     starts = [_moment(dates[name]) if name in dates else None for name in PARTS[1:]]
     how = {name: f"rows from {date:%Y-%m-%d %H:%M} on" for name, date in dates.items()}
     cut.apply(from_dates(moments, *starts), how, {name: f"data.split.{name}" for name in dates})
+
+
+def _require_within(
+    train: Table, time: Column, moments: NDArray[Any], dates: dict[str, datetime]
+) -> None:
+    """A part that begins outside the data has no rows, or leaves none to learn from."""
+    first, last = moments.min(), moments.max()
+    for name, date in dates.items():
+        if not first < _moment(date) <= last:
+            raise DataError(
+                f"data.split.{name}: outside the data. Expected a date after "
+                f"{first.astype('datetime64[s]')} and up to {last.astype('datetime64[s]')}, as "
+                f"column {column_name(train, time)!r} has them. Received: {date}."
+            )
 
 
 def _cut_by_share(
@@ -133,8 +152,13 @@ def _cut_by_share(
     asked = {name: getattr(split, name) for name in missing}
     shares = {name: share if isinstance(share, Share) else default_share
               for name, share in asked.items()}  # fmt: skip
-    counts = (_count(shares, "validation", train), _count(shares, "test", train))
-    parts, manner = _assign(train, split, roles, counts)
+    series = next((role for role in roles if role.kind == "series"), None)
+    if series is not None:
+        parts = _by_series(train, series, split, roles, shares)
+        manner = f"the last of each {column_name(train, series.columns[0])!r} by time"
+    else:
+        counts = (_count(shares, "validation", len(train)), _count(shares, "test", len(train)))
+        parts, manner = _assign(train, split, roles, counts)
     how = {name: f"{share.plain()} of train, {manner}" for name, share in shares.items()}
     reason = {
         name: f"neither data.{name} nor data.split gives it" if asked[name] is None
@@ -144,9 +168,29 @@ def _cut_by_share(
     cut.apply(parts, how, reason)
 
 
-def _count(shares: dict[str, Share], name: str, train: Table) -> int:
-    """Rows wanted, at least one where a share is."""
-    return max(1, shares[name].of(len(train))) if name in shares else 0
+def _count(shares: dict[str, Share], name: str, rows: int) -> int:
+    """Rows wanted of so many, at least one where a share is."""
+    return max(1, shares[name].of(rows)) if name in shares else 0
+
+
+def _by_series(
+    train: Table, series: Role, split: SplitOptions, roles: Sequence[Role], shares: dict[str, Share]
+) -> Parts:
+    """The last rows of each series, by its own time."""
+    time = _time_column(split, roles)
+    assert time is not None, "a series has a time"
+    moments = times(train, time)
+    codes = pd.factorize(np.array(texts(train, series.columns[0]), object))[0]
+    order = np.lexsort((moments, codes))
+    sizes = np.bincount(codes)
+    parts = np.zeros(len(train), np.int8)
+    left = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(train))  # rows to the series' end
+    for size in np.unique(sizes):
+        rows = np.repeat(sizes == size, sizes)
+        validation, test = (_count(shares, name, int(size)) for name in PARTS[1:])
+        parts[order[rows & (left <= validation + test)]] = PARTS.index("validation")
+        parts[order[rows & (left <= test)]] = PARTS.index("test")
+    return parts
 
 
 def _assign(

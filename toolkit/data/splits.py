@@ -17,7 +17,7 @@ from toolkit.data.report import Finding, raise_all, row_finding
 from toolkit.data.roles import Role, label_role, labels_of, missing_columns, text_columns
 from toolkit.data.sources import Data, Opening, open_table
 from toolkit.data.storing import Needs
-from toolkit.data.table import Table
+from toolkit.data.table import Table, concatenate
 from toolkit.data.tfds_source import TFDS_PREFIX, named_split, tfds_splits
 from toolkit.errors import DataError
 from toolkit.recipe import DataOptions, Share, SplitOptions
@@ -107,6 +107,8 @@ def load_splits(
     cut = cut_train(tables, data.split or SplitOptions(), roles, default_share)
     tables = {name: _limited(cut.tables[name], data.limit) for name in PARTS}
     _require_rows(tables)
+    if not data.rows_alone:
+        _give_history(tables)
     _require_whole_groups(tables, data.split)
     decisions = sorted([*decisions, *cut.decisions], key=lambda one: PARTS.index(one.split))
     return Splits(
@@ -218,6 +220,16 @@ def _without_bad_rows(
 
 def _limited(table: Table, limit: int | None) -> Table:
     return table if limit is None or limit >= len(table) else table.take(np.arange(limit))
+
+
+def _give_history(tables: dict[str, Table]) -> None:
+    """Let validation and test reach back: their examples are made of earlier rows too."""
+    before = [tables["train"]]
+    for name in PARTS[1:]:
+        tables[name] = tables[name].take(np.arange(len(tables[name])))
+        same = [one for one in before if set(one.columns) >= set(tables[name].columns)]
+        tables[name].history = concatenate(same, tables[name].name) if same else None
+        before.append(tables[name])
 
 
 def _require_rows(tables: dict[str, Table]) -> None:

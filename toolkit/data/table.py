@@ -61,10 +61,12 @@ class Table:
         columns: Names of the columns that the source has, where `frame` holds only some of them.
 
     Attributes:
+        history: Rows that came before these, where examples reach back into them.
         outline: What is known of rows that lie on disk; None for rows in memory. `frame` then
             holds only what splitting needs, and `read` brings the rest into memory.
     """
 
+    history: "Table | None" = None
     outline: Outline | None = None
 
     def __init__(

@@ -12,9 +12,11 @@ from toolkit.layers.convolution_block import ConvolutionBlock
 from toolkit.layers.depthwise_convolution import DepthwiseConvolution
 from toolkit.layers.dot_attention import DotAttention
 from toolkit.layers.feed_forward import FeedForward
+from toolkit.layers.fill_gaps import FillGaps
 from toolkit.layers.frame_differences import FrameDifferences
 from toolkit.layers.gated_residual_network import GatedResidualNetwork
 from toolkit.layers.gru import GRU, GRUCell
+from toolkit.layers.interpretable_attention import InterpretableAttention
 from toolkit.layers.layer_normalization import LayerNormalization
 from toolkit.layers.learned_positions import LearnedPositions
 from toolkit.layers.local_attention import LocalAttention
@@ -26,6 +28,7 @@ from toolkit.layers.mfcc import MFCC
 from toolkit.layers.multi_head_attention import MultiHeadAttention
 from toolkit.layers.ngram_bag import NGramBag
 from toolkit.layers.patches import Patches
+from toolkit.layers.quantile_spread import QuantileSpread
 from toolkit.layers.recurrent_attention import RecurrentAttention
 from toolkit.layers.recurrent_stack import RecurrentStack
 from toolkit.layers.relative_position_bias import RelativePositionBias
@@ -40,6 +43,7 @@ from toolkit.layers.stochastic_depth import StochasticDepth
 from toolkit.layers.temporal_convolution import TemporalConvolutionBlock, TemporalConvolutionStack
 from toolkit.layers.text_convolution import TextConvolution
 from toolkit.layers.tied_cross_entropy import tied_cross_entropy
+from toolkit.layers.time_projection import TimeProjection
 from toolkit.layers.token_dropout import TokenDropout
 from toolkit.layers.token_embedding import TokenEmbedding
 from toolkit.layers.transformer_decoder import TransformerDecoder, TransformerDecoderLayer
@@ -62,9 +66,11 @@ __all__ = [
     "DepthwiseConvolution",
     "DotAttention",
     "FeedForward",
+    "FillGaps",
     "FrameDifferences",
     "GRUCell",
     "GatedResidualNetwork",
+    "InterpretableAttention",
     "LSHAttention",
     "LSTMCell",
     "LayerNormalization",
@@ -75,6 +81,7 @@ __all__ = [
     "MultiHeadAttention",
     "NGramBag",
     "Patches",
+    "QuantileSpread",
     "RMSNormalization",
     "RecurrentAttention",
     "RecurrentStack",
@@ -90,6 +97,7 @@ __all__ = [
     "TemporalConvolutionBlock",
     "TemporalConvolutionStack",
     "TextConvolution",
+    "TimeProjection",
     "TokenDropout",
     "TokenEmbedding",
     "TransformerDecoder",

@@ -60,6 +60,9 @@ class SplitOptions(Section):
     test: Share | Date | None = Field(
         None, description="Share (10%) or count of rows for the test, or the date it begins."
     )
+    end: Date | None = Field(
+        None, description="In a split by date: rows from this date on are in no part."
+    )
     stratify: Auto | bool = Field(
         "auto", description="Keep the labels' proportions in every part, where there are labels."
     )
@@ -84,6 +87,10 @@ class SplitOptions(Section):
             refuse("test", "a date and a share do not mix; give two dates or two shares")
         if isinstance(self.validation, datetime) and isinstance(self.test, datetime):
             self._check_dates(self.validation, self.test)
+        if self.end is not None and not isinstance(self.test, datetime):
+            refuse("end", "the end of a split by date wants the date of the test too")
+        if self.end is not None and isinstance(self.test, datetime) and self.end <= self.test:
+            refuse("end", "the end must come after the test begins")
         if sum(part.share or 0 for part in written.values() if isinstance(part, Share)) >= 1:
             refuse(next(iter(written)), "the shares leave no rows for training")
         return self

@@ -97,6 +97,13 @@ class Task(ABC, Generic[OptionsT]):
     def raw(self, table: Table) -> dict[str, NDArray[Any]]:
         """Return the raw inputs of each row, by the names of :meth:`signature`."""
 
+    def kept(self, table: Table, rows: int) -> Table:
+        """Return the first rows of ``table``, or others that make about as many examples.
+
+        They are kept with the run, so that it can be exported without its data.
+        """
+        return table.take(range(min(rows, len(table)))).read()
+
     @abstractmethod
     def examples(self, table: Table, *, targets: bool = True) -> Examples:
         """Return ``table`` ready for batches, with or without what is to be learnt.
@@ -203,11 +210,16 @@ class Task(ABC, Generic[OptionsT]):
             f"Received: task={self.options.task.type!r}."
         )
 
+    def draw(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, directory: Path
+    ) -> None:
+        """Write pictures of answers to ``directory``, which may not be there yet; none here."""
+
     @abstractmethod
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """Return answers for people: ``prediction``, ``score`` and what else helps, a row each."""
 
-    def draw(self, model: keras.Model, table: Table, directory: Path) -> list[Path]:
+    def draw_attention(self, model: keras.Model, table: Table, directory: Path) -> list[Path]:
         """Write a picture of the attention for each row, and return their paths in order.
 
         Raises:
@@ -217,6 +229,15 @@ class Task(ABC, Generic[OptionsT]):
             "--attention: expected a task whose models attend from one text to another. "
             f"Received: task={self.options.task.type!r}."
         )
+
+    def answered(
+        self, table: Table, examples: Examples, answers: Mapping[str, NDArray[Any]]
+    ) -> pd.DataFrame:
+        """Return what ``predict`` hands out: the columns of ``table``, then :meth:`predictions`."""
+        del examples
+        answered = self.predictions(answers)
+        kept = table.frame.drop(columns=answered.columns, errors="ignore")
+        return pd.concat([kept, answered], axis="columns")
 
     # -- serving ------------------------------------------------------------------------------
 

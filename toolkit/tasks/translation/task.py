@@ -383,7 +383,7 @@ class Translation(Task[options.Options]):
             columns[f"score{suffix}"] = answers["scores"][:, number]
         return pd.DataFrame(columns)
 
-    def draw(self, model: keras.Model, table: Table, directory: Path) -> list[Path]:
+    def draw_attention(self, model: keras.Model, table: Table, directory: Path) -> list[Path]:
         """Write ``directory/N.png``, N the row's number: target pieces down, source across."""
         if not isinstance(model, Seq2Seq) or getattr(self.model_options, "attention", "") == "none":
             raise ArgumentError(

@@ -1,0 +1,345 @@
+"""Forecasting from frames to an exported model."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import toolkit
+from toolkit.data.splits import load_splits
+from toolkit.errors import DataError
+from toolkit.tasks.forecasting import backtests, clock, ridge
+from toolkit.tasks.forecasting.models import distances
+from toolkit.tasks.forecasting.options import Options
+from toolkit.tasks.forecasting.task import Forecasting
+
+CONTEXT, AHEAD = 24, 6
+TASK = {"type": "forecasting", "context_length": CONTEXT, "prediction_length": AHEAD}
+NETWORKS: dict[str, Any] = {
+    "lstm": {"type": "lstm", "units": 8},
+    "gru": {"type": "gru", "units": 8, "num_layers": 2, "dropout": 0.0},
+    "tcn": {"type": "tcn", "filters": 4},
+    "transformer": {"type": "transformer", "num_layers": 1, "num_heads": 2, "hidden_dim": 8,
+                    "intermediate_dim": 8, "patch_length": 6, "patch_step": 3},
+    "tft": {"type": "tft", "hidden_dim": 8, "num_heads": 2},
+    "hybrid": {"type": "hybrid", "hidden_dim": 8, "num_heads": 2},
+}  # fmt: skip
+
+
+def hours(rows: int = 400, start: str = "2024-01-01") -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    hour = np.arange(rows)
+    return pd.DataFrame(
+        {
+            "date": pd.date_range(start, periods=rows, freq="h").astype(str),
+            "a": 10 + np.sin(2 * np.pi * hour / 24) + 0.1 * random.standard_normal(rows),
+            "b": 500 + 50 * np.cos(2 * np.pi * hour / 24) + random.standard_normal(rows),
+        }
+    )
+
+
+def stores() -> pd.DataFrame:
+    frames = []
+    for number, rows in enumerate((300, 240, 200)):
+        frame = hours(rows)
+        price = np.random.default_rng(number).uniform(1, 2, rows)
+        frame["price"] = price
+        frame["sold"] = frame["a"] * 10**number - 3 * price
+        frame["store"] = f"s{number}"
+        frame["region"] = "north" if number else "south"
+        frames.append(frame[["store", "date", "sold", "price", "region"]])
+    return pd.concat(frames, ignore_index=True)
+
+
+def task(frame: pd.DataFrame, model: Any = "auto", **sections: Any) -> tuple[Forecasting, Any]:
+    data = {"train": frame, **sections.pop("data", {})}
+    recipe = {"task": TASK, "data": data, "model": model} | sections
+    options = Options.model_validate(recipe)
+    splits = load_splits(options.data, options.roles())
+    prepared = Forecasting(options)
+    prepared.prepare(splits)
+    return prepared, splits
+
+
+def problem(frame: pd.DataFrame, **sections: Any) -> str:
+    data = {"train": frame, **sections.pop("data", {})}
+    report = toolkit.check(task=sections.pop("task", TASK), data=data, **sections)
+    return "\n".join(str(each) for each in [*report.errors, *report.warnings])
+
+
+# -- windows --------------------------------------------------------------------------------------
+
+
+def test_validation_and_test_windows_reach_back() -> None:
+    prepared, splits = task(hours(), data={"split": {"validation": 80, "test": 80}})
+    train, validation, test = (prepared.examples(table) for _, table in splits.items())
+    assert len(train) == 240 - CONTEXT - AHEAD + 1
+    assert len(validation) == len(test) == 80 - AHEAD + 1
+    batch = test.batch(np.array([0]), ())
+    scale, center = prepared.scaler.scale[0], prepared.scaler.center[0]
+    before = splits.validation.frame[["a", "b"]].to_numpy()[-CONTEXT:]
+    np.testing.assert_allclose(batch.inputs["target"][0] * scale + center, before, rtol=1e-4)
+    ahead = splits.test.frame[["a", "b"]].to_numpy()[:AHEAD]
+    np.testing.assert_allclose(batch.targets["target"][0] * scale + center, ahead, rtol=1e-4)
+
+
+def test_scales_are_those_of_the_training_part() -> None:
+    prepared, splits = task(hours())
+    values = splits.train.frame[["a", "b"]].to_numpy()
+    np.testing.assert_allclose(prepared.scaler.center[0], values.mean(0))
+    np.testing.assert_allclose(prepared.scaler.scale[0], values.std(0))
+
+
+def test_gaps_become_missing_steps_that_are_not_scored() -> None:
+    frame = hours().drop(index=[50, 51]).reset_index(drop=True)
+    frame.loc[100, "a"] = np.nan
+    prepared, splits = task(frame)
+    series = prepared.read(splits.train)
+    assert (series.gaps, series.missing) == (2, 1)
+    assert np.isnan(series.target[[50, 51]]).all()
+    assert "2 steps without a row and 1 rows with a missing value" in problem(frame)
+    refused = problem(frame, data={"missing": "refuse"})
+    assert "Expected none, as data.missing is refuse" in refused
+
+
+def test_series_of_different_lengths_have_their_own_scale_and_windows() -> None:
+    prepared, splits = task(stores(), data={"id": "store", "target": "sold", "known": "price"})
+    train = prepared.examples(splits.train)
+    lengths = splits.train.frame["store"].value_counts()
+    assert len(train) == sum(n - CONTEXT - AHEAD + 1 for n in lengths)
+    assert prepared.scaler.scale[2, 0] / prepared.scaler.scale[0, 0] > 50
+
+
+def test_the_clock_against_pandas() -> None:
+    moments = pd.date_range("1999-12-25", periods=500, freq="37h")
+    seconds = moments.to_numpy("datetime64[s]").astype(np.int64)
+    year, month, day = clock.civil(tf.constant(seconds // 86_400))
+    assert year.numpy().tolist() == moments.year.tolist()
+    assert month.numpy().tolist() == moments.month.tolist()
+    assert day.numpy().tolist() == moments.day.tolist()
+    weekday = (clock.calendar(tf.constant(seconds))[:, 1] + 0.5) * 6
+    assert np.rint(weekday.numpy()).astype(int).tolist() == moments.day_of_week.tolist()
+
+
+def test_the_ridge_against_least_squares() -> None:
+    prepared, splits = task(hours())
+    x, y = map(np.concatenate, zip(*ridge.windows(prepared.examples(splits.train)), strict=True))
+    want = np.linalg.solve(x.T @ x + 5 * np.eye(x.shape[1]), x.T @ y)
+    found = ridge.moments(prepared.examples(splits.train))
+    got = found.solve(5 - 1e-6 * np.trace(found.inputs) / len(found.inputs))
+    np.testing.assert_allclose(got, want, atol=1e-3)
+    assert found.error(got) == pytest.approx(np.mean((y - x @ got) ** 2), rel=1e-4)
+
+
+def test_baselines() -> None:
+    history = np.array([1.0, 2.0, 3.0, 4.0, 6.0])
+    maps = {k: ridge.baseline(k, 5, 3, 2) for k in ("last_value", "seasonal_naive", "drift")}
+    assert (history @ maps["last_value"]).tolist() == [6, 6, 6]
+    assert (history @ maps["seasonal_naive"]).tolist() == [4, 6, 4]
+    assert (history @ maps["drift"]).tolist() == [7.25, 8.5, 9.75]
+    assert (history @ ridge.baseline("moving_average", 5, 2, 2)).tolist() == [5, 5]
+
+
+def test_distances_give_the_quantiles_back() -> None:
+    from toolkit.layers import QuantileSpread
+
+    want = np.array([[[-2.0, 0.5, 0.8, 3.0]]])
+    layer = QuantileSpread((0.1, 0.5, 0.6, 0.9))
+    layer.build((None, 1, 1), (None, 1, 1))
+    layer.set_weights([distances(want, layer.levels), np.zeros(4)])
+    got = layer(np.zeros((1, 1, 1), "float32"), np.ones((1, 1, 1), "float32"))
+    np.testing.assert_allclose(got[0], want, atol=1e-5)
+
+
+def test_backtests_fit_anew_at_each_origin() -> None:
+    prepared, splits = task(hours(), "linear", data={"split": {"validation": 60, "test": 60}})
+    series = prepared.read(splits.test)
+    found = backtests.backtests(prepared, series, 3)
+    assert list(found) == ["2024-01-15T04:00:00", "2024-01-16T00:00:00", "2024-01-16T20:00:00"]
+    assert all(fold["windows"] == 20 - AHEAD + 1 and fold["mase"] < 1 for fold in found.values())
+
+
+# -- learning -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", NETWORKS.values(), ids=list(NETWORKS))
+def test_loss_falls_from_the_linear_start(model: Any) -> None:
+    prepared, splits = task(hours(200), model)
+    examples = prepared.examples(splits.train)
+    network = prepared.build_model()
+    prepared.initialise(network, examples)
+    batch = examples.batch(np.arange(16), ())
+    plain, _ = task(hours(200), "linear")
+    linear = plain.build_model()
+    plain.initialise(linear, examples)
+    np.testing.assert_allclose(network(batch.inputs), linear(batch.inputs), atol=1e-4)
+    weights = np.full(16, 1 / 16, "float32")
+
+    @tf.function
+    def step() -> Any:
+        with tf.GradientTape() as tape:
+            loss = prepared.loss(network(batch.inputs, training=True), batch.targets, weights)
+        variables = network.trainable_variables
+        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+            variable.assign_sub(0.05 * tf.convert_to_tensor(gradient))
+        return loss
+
+    losses = [float(step()) for _ in range(15)]
+    assert losses[-1] < losses[0]
+    quantiles = np.asarray(network(batch.inputs))[..., 1:]
+    assert (np.diff(quantiles, axis=-1) > 0).all()
+
+
+def fit(
+    directory: Path, frame: pd.DataFrame, model: Any = "linear", export: str = "none", **data: Any
+) -> Any:
+    return toolkit.fit(
+        task=TASK,
+        data={"train": frame, **data},
+        model=model,
+        train={"epochs": 1, "batch_size": 32, "compile": "none"},
+        export=export,
+        run=directory,
+    )
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return fit(tmp_path_factory.mktemp("wide") / "run", hours(), export="saved_model")
+
+
+def test_the_report_compares_with_the_baselines(wide: Any) -> None:
+    report = wide.report
+    assert report["scores"]["mse"] < 0.5 * report["baselines"]["last_value"]["mse"]
+    assert report["scores"]["mase"] < 1
+    assert 0.4 < report["scores"]["coverage_80"] <= 1
+    assert set(report["by_series"]) == {"a", "b"}
+    assert len(report["by_step"]) == AHEAD
+    assert report["rows"] == 40 - AHEAD + 1
+
+
+def test_pictures_are_drawn(wide: Any) -> None:
+    names = {path.name for path in (wide.path / "pictures").iterdir()}
+    assert names == {"fans.png", "error_by_step.png", "residuals.png"}
+
+
+def test_predict_goes_on_after_the_last_row(wide: Any) -> None:
+    answers = wide.predict(hours(100))
+    assert len(answers) == 2 * AHEAD
+    assert str(answers["date"][0]) == "2024-01-05 04:00:00"
+    assert answers["target"].tolist() == ["a"] * AHEAD + ["b"] * AHEAD
+    hour = np.arange(100, 100 + AHEAD)
+    want = 500 + 50 * np.cos(2 * np.pi * hour / 24)
+    np.testing.assert_allclose(answers["prediction"][AHEAD:], want, atol=8)
+    assert (answers["q10"] < answers["q90"]).all()
+    again = toolkit.load_run(wide.path).predict(hours(100))
+    np.testing.assert_allclose(again["prediction"], answers["prediction"], rtol=1e-5)
+
+
+def test_the_export_takes_history_in_units(wide: Any) -> None:
+    frame = hours(100)
+    model = tf.saved_model.load(str(wide.path / "export"))
+    inputs: dict[str, Any] = {"target": frame[["a", "b"]].to_numpy("float32")[None, -CONTEXT:]}
+    if wide.task.reads_time:
+        stamps = pd.date_range(frame["date"].iloc[-CONTEXT], periods=CONTEXT + AHEAD, freq="h")
+        inputs["time"] = stamps.to_numpy("datetime64[s]").astype(np.int64)[None]
+    answer = model.signatures["serve"](**{k: tf.constant(v) for k, v in inputs.items()})
+    assert answer["quantiles"].shape == (1, AHEAD, 2, 3)
+    predicted = wide.predict(frame)["prediction"].to_numpy().reshape(2, AHEAD).T
+    np.testing.assert_allclose(answer["prediction"][0], predicted, rtol=1e-3)
+
+
+def test_too_short_a_history_is_refused(wide: Any) -> None:
+    with pytest.raises(DataError, match=r"too short a history. Expected at least 24 steps"):
+        wide.predict(hours(20))
+    with pytest.raises(DataError, match="no column 'b'"):
+        wide.predict(hours(60).drop(columns="b"))
+
+
+def test_many_series_with_a_known_covariate(tmp_path: Path) -> None:
+    frame = stores()
+    names = {"id": "store", "target": "sold", "known": "price", "static": "region"}
+    names["categorical"] = "region"
+    run = fit(tmp_path / "run", frame, NETWORKS["lstm"], **names)
+    assert run.report["scores"]["mase"] < 1
+    ahead = stores().groupby("store").head(100 + AHEAD).reset_index(drop=True)
+    last = ahead.groupby("store").tail(AHEAD).index
+    ahead.loc[last, "sold"] = np.nan
+    answers = run.predict(ahead)
+    assert answers["store"].unique().tolist() == ["s0", "s1", "s2"]
+    assert len(answers) == 3 * AHEAD
+    named = run.task.feature_names(run.task.layout.known)
+    assert named == ["price", "region north", "region south"]
+    with pytest.raises(DataError, match="lacks values known ahead"):
+        run.predict(stores())
+
+
+@pytest.mark.slow
+def test_auto_tries_networks_and_decides_alike_under_one_seed() -> None:
+    recipe = {**TASK, "budget": 3}
+    first, second = (task(hours(1500), task=recipe)[0] for _ in range(2))
+    assert "after 3 steps: linear" in first.decisions["model"].reason
+    assert first.decisions == second.decisions
+
+
+@pytest.mark.slow
+def test_tft_with_names_covariates_and_calendar_is_exported_and_read(tmp_path: Path) -> None:
+    names = {"id": "store", "target": "sold", "known": "price", "time_zone": "Europe/Berlin"}
+    run = fit(tmp_path / "run", stores(), NETWORKS["tft"], export="saved_model", **names)
+    report = run.report
+    for part in ("past_importance", "ahead_importance"):
+        assert sum(report[part].values()) == pytest.approx(1, abs=1e-3)
+    assert "price" in report["ahead_importance"]
+    assert "time of day" in report["past_importance"]
+    signature = tf.saved_model.load(str(tmp_path / "run" / "export")).signatures["serve"]
+    assert {"id", "time", "known", "target"} <= set(signature.structured_input_signature[1])
+
+
+# -- bad input ------------------------------------------------------------------------------------
+
+
+def test_order_and_doubled_times_name_the_rows() -> None:
+    frame = hours()
+    swapped = frame.iloc[[0, 1, 3, 2, *range(4, 400)]].reset_index(drop=True)
+    assert "DataFrame, row 3: column 'date' goes back in time" in problem(swapped)
+    doubled = pd.concat([frame.iloc[:5], frame.iloc[4:]], ignore_index=True)
+    assert "DataFrame, row 5: column 'date' repeats a time" in problem(doubled)
+
+
+def test_mixed_frequencies() -> None:
+    frame = hours()
+    frame.loc[7, "date"] = "2024-01-01 07:30:00"
+    assert "not a whole number of steps" in problem(frame)
+
+
+def test_too_short_series() -> None:
+    assert "shorter than context and prediction" in problem(hours(32))
+
+
+def test_a_constant_series_is_told() -> None:
+    frame = hours()
+    frame["a"] = 4.0
+    assert "'a' never change" in problem(frame)
+
+
+def test_text_and_infinity_among_numbers() -> None:
+    frame = hours().astype({"a": object})
+    frame.loc[3, "a"] = "oops"
+    assert "DataFrame, row 3: column 'a' holds no number" in problem(frame)
+    frame = hours()
+    frame.loc[5, "b"] = np.inf
+    assert "DataFrame, row 5: column 'b' is infinite" in problem(frame)
+
+
+def test_a_split_date_outside_the_data() -> None:
+    split = {"validation": "2024-01-10", "test": "2030-01-01"}
+    assert "data.split.test: outside the data" in problem(hours(), data={"split": split})
+
+
+def test_the_end_of_a_split_by_date() -> None:
+    split = {"validation": "2024-01-08", "test": "2024-01-11", "end": "2024-01-14"}
+    _, splits = task(hours(), data={"split": split})
+    assert [len(table) for _, table in splits.items()] == [168, 72, 72]

@@ -1,0 +1,119 @@
+"""From the model section of a recipe to a built forecaster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.data.windows import WindowExamples
+from toolkit.layers.fill_gaps import Method
+from toolkit.models import forecaster
+from toolkit.tasks.forecasting import options, ridge
+
+Floats = NDArray[np.float64]
+LEAST = 1e-3  # distance between quantiles, in scaled units
+RESIDUALS = 100_000  # windows of single series whose residuals are looked at
+
+
+def build(
+    model: Any,
+    *,
+    context_length: int,
+    prediction_length: int,
+    channels: int,
+    levels: Sequence[float],
+    past: int,
+    known: int,
+    seasonal: bool,
+    season: int,
+    missing: Method,
+    seed: int,
+) -> keras.Model:
+    """Build the model that a section names."""
+    network = None
+    linear = True
+    if isinstance(model, options.Network):
+        network = build_network(model, context_length, season, seed)
+        linear = model.linear
+    return forecaster.build(
+        context_length,
+        prediction_length,
+        channels,
+        levels,
+        past=past,
+        known=known,
+        seasonal=seasonal,
+        missing=missing,
+        linear=linear,
+        network=network,
+    )
+
+
+def build_network(model: Any, context: int, season: int, seed: int) -> forecaster.Network:
+    """Build what adds to the linear forecast."""
+    if isinstance(model, options.Transformer):
+        length = min(model.patch_length, context)
+        return forecaster.transformer(
+            length, min(model.patch_step, length), model.num_layers, model.num_heads,
+            model.hidden_dim, model.intermediate_dim, model.dropout, seed,
+        )  # fmt: skip
+    if isinstance(model, options.TFT):
+        return forecaster.tft(model.hidden_dim, model.num_heads, model.dropout, seed)
+    if isinstance(model, options.TCN):
+        depth = model.num_layers
+        if depth == "auto":
+            reach = max(2.0, context / (2 * max(model.kernel_size - 1, 1)))
+            depth = int(np.clip(np.ceil(np.log2(reach)), 1, 8))
+        return forecaster.tcn(model.filters, depth, model.kernel_size, model.dropout, seed)
+    written = model.segment_length
+    usual = max(1, season // 2 if 4 <= season <= 48 else 8)
+    segment = min(usual if written == "auto" else written, context)
+    if isinstance(model, options.Hybrid):
+        return forecaster.hybrid(
+            model.hidden_dim, model.num_layers, model.num_heads, segment, model.dropout, seed
+        )
+    return forecaster.recurrent(
+        model.type, model.units, model.num_layers, segment, model.dropout, seed
+    )
+
+
+def set_spread(
+    spread: Any, examples: WindowExamples, weights: Floats, levels: Sequence[float]
+) -> None:
+    """Let the quantiles begin as those of what a linear map leaves over on the training part.
+
+    Args:
+        spread: the layer.
+        examples: of the training part.
+        weights: the map and its bias.
+        levels: of the quantiles.
+    """
+    targets = examples.past["target"].shape[1]
+    left = [y - x @ weights for x, y in ridge.windows(examples, RESIDUALS)]
+    each = np.concatenate(left).astype(np.float32)  # (windows x targets, steps)
+    # without gaps, windows of each part come with their targets in turn
+    if len(each) % targets == 0 and not np.isnan(examples.rows).any():  # type: ignore[arg-type]
+        found = np.quantile(each.reshape(-1, targets, each.shape[1]), levels, axis=0).astype(float)
+        found = found.transpose(2, 1, 0)  # (steps, targets, levels)
+    else:
+        found = np.quantile(each, levels, axis=0).astype(float).T[:, None].repeat(targets, axis=1)
+    spread.set_weights([distances(found, levels), np.zeros(len(levels))])
+
+
+def distances(quantiles: Floats, levels: Sequence[float]) -> Floats:
+    """The raw weights of a QuantileSpread that has these ``(..., levels)`` quantiles."""
+    below = sum(level < 0.5 for level in levels)
+    above = sum(level > 0.5 for level in levels)
+    middle = np.zeros_like(quantiles[..., :1])
+    if below + above < len(levels):
+        middle = quantiles[..., below : below + 1]
+    low = np.diff(np.concatenate([quantiles[..., :below], middle], axis=-1), axis=-1)
+    high = np.concatenate([middle, quantiles[..., len(levels) - above :]], axis=-1)
+    apart = np.maximum(np.concatenate([low, np.diff(high, axis=-1)], axis=-1), LEAST)
+    raw = np.log(np.expm1(apart))
+    shift = middle if below + above < len(levels) else middle[..., :0]
+    return np.concatenate([raw[..., :below], shift, raw[..., below:]], axis=-1)

@@ -1,0 +1,321 @@
+"""What a recipe of forecasting may say."""
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from toolkit.recipe import (
+    Auto,
+    Column,
+    DataOptions,
+    EvaluateOptions,
+    Section,
+    TaskOptions,
+    TaskSection,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    from toolkit.data.roles import Role
+    from toolkit.data.series import Layout
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Columns = Column | Annotated[tuple[Column, ...], Field(min_length=1)]
+Level = Annotated[float, Field(gt=0, lt=1)]
+
+
+class ForecastingSection(TaskSection):
+    """What to learn: the next steps of series."""
+
+    type: Literal["forecasting"] = Field("forecasting", description="Forecasting.")
+    context_length: Count | Auto = Field(
+        "auto",
+        description="Steps to look back on; auto: what a linear forecast does best with on the "
+        "validation part.",
+    )
+    prediction_length: Count | Auto = Field(
+        "auto", description="Steps to forecast; auto: by the frequency, such as 48 hours."
+    )
+    quantiles: Annotated[tuple[Level, ...], Field(min_length=1)] = Field(
+        (0.1, 0.5, 0.9), description="Levels of the quantiles, increasing."
+    )
+    season: Annotated[int, Field(ge=1)] | Auto = Field(
+        "auto", description="Steps of a season; auto: by the frequency, such as 24 hours; 1: none."
+    )
+    loss: Literal["mse", "mae", "huber"] = Field(
+        "mse", description="Of the point forecast, the column prediction; mse: the mean."
+    )
+
+    budget: int = Field(
+        200,
+        ge=0,
+        description="Steps that each network is tried for where the model is auto; 0: none is.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if list(self.quantiles) != sorted(set(self.quantiles)):
+            refuse("quantiles", "the levels must increase")
+        return self
+
+
+class ForecastingData(DataOptions):
+    """Series, as a column each, or below each other with their names in a column."""
+
+    rows_alone: ClassVar[bool] = False
+
+    time: Column = Field("date", description="Column of the times, by name or number.")
+    target: Columns | None = Field(
+        None, description="Column or columns to forecast; none: every column of numbers."
+    )
+    id: Column | None = Field(
+        None, description="Column that names the series of a row; none: all rows are of one."
+    )
+    past: Columns | None = Field(None, description="Columns of numbers known up to now.")
+    known: Columns | None = Field(
+        None, description="Columns of numbers known ahead too, such as prices or holidays."
+    )
+    static: Columns | None = Field(
+        None, description="Columns that never change within a series, such as its region."
+    )
+    categorical: Columns | None = Field(
+        None, description="Columns, of past, known and static, of categories instead of numbers."
+    )
+    calendar: Auto | bool = Field(
+        "auto",
+        description="Hour, weekday, day and month as features known ahead; auto: where the model "
+        "reads features and the times are dates.",
+    )
+    frequency: str = Field(
+        "auto",
+        pattern=r"^(auto|\d*\s*(s|min|h|d|w|mo|q|y))$",
+        description="Step of the times: auto, or such as 15min, 1h, 1d, 1w, 1mo.",
+    )
+    time_zone: str | None = Field(
+        None, description="Zone of the times where they say none, such as Europe/Berlin."
+    )
+    missing: Literal["interpolate", "mask", "refuse"] = Field(
+        "interpolate",
+        description="Missing steps and values: put a line between the values around them, let "
+        "them say nothing, or an error. They are never scored.",
+    )
+    scale: Literal["series", "global", "none"] = Field(
+        "series",
+        description="Mean and deviation that are taken away, from the training part: of each "
+        "series, of all together, or none.",
+    )
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> Self:
+        features = [c for name in ("past", "known", "static") for c in _listed(getattr(self, name))]
+        for column in _listed(self.categorical):
+            if column not in features:
+                refuse("categorical", f"{column!r} is not among past, known and static")
+        return self
+
+    @property
+    def targets(self) -> tuple[Column, ...]:
+        """The columns to forecast; none where the data says which."""
+        return _listed(self.target)
+
+
+def _listed(columns: Any) -> tuple[Column, ...]:
+    if columns is None:
+        return ()
+    return columns if isinstance(columns, tuple) else (columns,)
+
+
+class Baseline(Section):
+    """What the baselines share: nothing is learnt but the width of the quantiles."""
+
+    type: str
+
+
+class LastValue(Baseline):
+    """The last value, for ever."""
+
+    type: Literal["last_value"] = Field("last_value", description="The model.")
+
+
+class SeasonalNaive(Baseline):
+    """The last season, again and again."""
+
+    type: Literal["seasonal_naive"] = Field("seasonal_naive", description="The model.")
+
+
+class MovingAverage(Baseline):
+    """The mean of the last season."""
+
+    type: Literal["moving_average"] = Field("moving_average", description="The model.")
+
+
+class Drift(Baseline):
+    """The line from the first value of the context through the last."""
+
+    type: Literal["drift"] = Field("drift", description="The model.")
+
+
+class LinearModel(Section):
+    """A linear map of the context in closed form: ridge regression."""
+
+    type: Literal["linear"] = Field("linear", description="The model.")
+    strength: Annotated[float, Field(ge=0)] | Auto = Field(
+        "auto", description="Of the ridge; auto: chosen on the validation part."
+    )
+
+
+class Network(Section):
+    """What the networks share."""
+
+    linear: bool = Field(
+        True, description="Add to the closed-form linear forecast; false: the network alone."
+    )
+    dropout: Rate = Field(0.2, description="Of every sublayer and before the forecast.")
+
+
+class Recurrent(Network):
+    """An encoder and a decoder over segments, with attention."""
+
+    units: Count = Field(64, description="Size of the states.")
+    num_layers: Count = Field(1, description="Layers of encoder and decoder.")
+    segment_length: Count | Auto = Field(
+        "auto", description="Steps read and written at once; auto: half a season, or a few."
+    )
+
+
+class LSTM(Recurrent):
+    """A long short-term memory encoder and decoder."""
+
+    type: Literal["lstm"] = Field("lstm", description="The model.")
+
+
+class GRU(Recurrent):
+    """An encoder and a decoder of gated recurrent units."""
+
+    type: Literal["gru"] = Field("gru", description="The model.")
+
+
+class TCN(Network):
+    """Dilated causal convolutions."""
+
+    type: Literal["tcn"] = Field("tcn", description="The model.")
+    filters: Count = Field(32, description="Features of every block.")
+    kernel_size: Count = Field(3, description="Taps.")
+    num_layers: Count | Auto = Field("auto", description="Blocks; auto: to see all the context.")
+
+
+class Transformer(Network):
+    """A Transformer encoder over patches of each series."""
+
+    type: Literal["transformer"] = Field("transformer", description="The model.")
+    patch_length: Count = Field(16, description="Steps of a patch.")
+    patch_step: Count = Field(8, description="Steps from one patch to the next.")
+    num_layers: Count = Field(2, description="Encoder layers.")
+    num_heads: Count = Field(4, description="Heads of the attention.")
+    hidden_dim: Count = Field(32, description="Width of a token.")
+    intermediate_dim: Count = Field(64, description="Width within the feed-forward part.")
+
+
+class Hybrid(Network):
+    """Recurrence, then attention over its states, each with a residual."""
+
+    type: Literal["hybrid"] = Field("hybrid", description="The model.")
+    hidden_dim: Count = Field(32, description="Width.")
+    num_layers: Count = Field(1, description="Blocks of recurrence and attention.")
+    num_heads: Count = Field(4, description="Heads of the attention.")
+    segment_length: Count | Auto = Field(
+        "auto", description="Steps read at once; auto: half a season, or a few."
+    )
+
+
+class TFT(Network):
+    """A Temporal Fusion Transformer: which variables and which steps count can be read off."""
+
+    type: Literal["tft"] = Field("tft", description="The model.")
+    hidden_dim: Count = Field(16, description="Width.")
+    num_heads: Count = Field(4, description="Heads of the attention.")
+
+
+Model = Annotated[
+    LinearModel
+    | LSTM
+    | GRU
+    | TCN
+    | Transformer
+    | Hybrid
+    | TFT
+    | LastValue
+    | SeasonalNaive
+    | MovingAverage
+    | Drift,
+    Field(discriminator="type"),
+]
+
+
+class ForecastingEvaluate(EvaluateOptions):
+    """How the forecasts are judged."""
+
+    baseline: Literal["last_value", "seasonal_naive", "moving_average", "drift"] = Field(
+        "seasonal_naive", description="What the scores are compared with, on the same windows."
+    )
+    backtests: int = Field(
+        0,
+        ge=0,
+        description="Rolling origins: stretches of the split, before each of which a linear model "
+        "is fitted anew; 0: none.",
+    )
+
+
+class Options(TaskOptions):
+    """A recipe of forecasting."""
+
+    task: ForecastingSection = Field(ForecastingSection(), description="What to learn.")
+    data: ForecastingData = Field(description="Where the rows are and what the columns mean.")
+    model: Model | Auto = Field(
+        "auto", description="What learns; auto: a linear map, or a network where it pays."
+    )
+    evaluate: ForecastingEvaluate = Field(ForecastingEvaluate(), description="How it is judged.")
+
+    def roles(self) -> list["Role"]:
+        """Return what the columns are to the task."""
+        from toolkit.data.roles import Role  # pandas is only loaded where data is opened
+
+        data = self.data
+        roles = [
+            Role("time", data.time, "time"),
+            Role("target", data.targets, "number", required=False),
+        ]
+        if data.id is not None:
+            roles.append(Role("id", data.id, "series"))
+        named = _listed(data.categorical)
+        for name in ("past", "known", "static"):
+            columns = tuple(c for c in _listed(getattr(data, name)) if c not in named)
+            if columns:
+                roles.append(Role(name, columns, "number", required=False))
+        if named:
+            roles.append(Role("categorical", named, "group", required=False))
+        return roles
+
+    def layout(self) -> "Layout":
+        """Return which columns are what."""
+        from toolkit.data.series import Layout
+
+        data = self.data
+        static = _listed(data.static)
+        return Layout(
+            time=data.time,
+            target=data.targets,
+            id=data.id,
+            past=_listed(data.past),
+            known=(*_listed(data.known), *static),
+            static=static,
+            categorical=_listed(data.categorical),
+            time_zone=data.time_zone,
+        )
+
+    def findings(self, splits: Any) -> list[Any]:
+        """Return what is wrong with the series: their order, steps, values and lengths."""
+        from toolkit.data.series_checks import check_series
+
+        return check_series(splits, self)

@@ -1,0 +1,148 @@
+"""The linear forecast in closed form, and its strength by the validation part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.data.windows import WindowExamples
+
+Floats = NDArray[np.float64]
+STRENGTHS = (1.0, 10.0, 100.0, 1e3, 1e4, 3e4)
+MOST = 400_000  # windows of single series that a fit looks at
+CHUNK = 2**23  # numbers in memory at a time
+
+
+@dataclass
+class Moments:
+    """Sums of products of windows, from which any ridge is fitted and judged.
+
+    A window is its steps less its last value, and a 1; what it is to give is the steps ahead less
+    the same.
+
+    Attributes:
+        inputs: ``(context + 1, context + 1)``.
+        cross: ``(context + 1, prediction)``.
+        outputs: sum of squares of what is to be given.
+        count: windows.
+    """
+
+    inputs: Floats
+    cross: Floats
+    outputs: float
+    count: int
+
+    def shorter(self, context: int) -> Moments:
+        """The same for windows of fewer steps: the last ones."""
+        return Moments(
+            self.inputs[-context - 1 :, -context - 1 :], self.cross[-context - 1 :], self.outputs,
+            self.count,
+        )  # fmt: skip
+
+    def solve(self, strength: float) -> Floats:
+        """The map ``(context + 1, prediction)``; the last row is the bias."""
+        size = len(self.inputs)
+        penalty = np.eye(size) * (strength + 1e-6 * np.trace(self.inputs) / size)
+        return np.asarray(np.linalg.solve(self.inputs + penalty, self.cross))
+
+    def error(self, weights: Floats) -> float:
+        """Mean squared error of a map."""
+        squares = np.sum(weights * (self.inputs @ weights)) - 2 * np.sum(weights * self.cross)
+        return float((self.outputs + squares) / max(self.count, 1) / self.cross.shape[1])
+
+
+def moments(examples: WindowExamples) -> Moments:
+    """Add up the windows, or evenly chosen ones of very many."""
+    context, ahead = examples.context_length, examples.prediction_length
+    inputs, cross = np.zeros((context + 1, context + 1)), np.zeros((context + 1, ahead))
+    outputs, count = 0.0, 0
+    for x, y in windows(examples):
+        inputs += x.T @ x
+        cross += x.T @ y
+        outputs += float(np.sum(y.astype(np.float64) ** 2))
+        count += len(x)
+    return Moments(inputs, cross, outputs, count)
+
+
+def windows(
+    examples: WindowExamples, most: int = MOST
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """``(windows, context + 1)`` and ``(windows, prediction)`` of single series, in parts.
+
+    Windows with nothing missing ahead; what is missing in the context is filled.
+    """
+    targets = examples.past["target"].shape[1]
+    chosen = np.arange(len(examples))
+    if len(chosen) * targets > most:
+        chosen = np.linspace(0, len(chosen) - 1, max(1, most // targets)).astype(np.int64)
+    width = (examples.context_length + examples.prediction_length) * targets
+    for rows in np.array_split(chosen, -(-len(chosen) * width // CHUNK)):
+        batch = examples.batch(rows)
+        x: NDArray[Any] = batch.inputs["target"]
+        y: NDArray[Any] = batch.targets["target"]
+        if "season" in batch.inputs:
+            season: NDArray[Any] = batch.inputs["season"]
+            x = x - season[:, : examples.context_length]
+            y = y - season[:, examples.context_length :]
+        x = fold(fill(x))
+        y = fold(y)
+        level = x[:, -1:]
+        whole = ~np.isnan(y).any(axis=1)
+        x = np.concatenate([x - level, np.ones_like(level)], axis=1)
+        yield x[whole], (y - level)[whole]
+
+
+def fold(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``(batch, time, targets)`` as ``(batch * targets, time)``."""
+    return np.ascontiguousarray(values.transpose(0, 2, 1)).reshape(-1, values.shape[1])
+
+
+def fill(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lines over the gaps of ``(batch, time, targets)``, as the layer FillGaps draws them."""
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    filled = values.copy()
+    steps = np.arange(values.shape[1])
+    for row, target in np.argwhere(missing.any(axis=1)):
+        gone = missing[row, :, target]
+        known = ~gone
+        line = np.interp(steps, steps[known], values[row, known, target]) if known.any() else 0.0
+        filled[row, :, target] = np.where(gone, line, filled[row, :, target])
+    return filled
+
+
+def best_strength(
+    train: Moments, validation: Moments, strengths: Sequence[float] = STRENGTHS
+) -> tuple[float, float]:
+    """The strength with the smallest validation error, and that error."""
+    errors = {strength: validation.error(train.solve(strength)) for strength in strengths}
+    best = min(errors, key=lambda strength: errors[strength])
+    return best, errors[best]
+
+
+def baseline(kind: str, context: int, ahead: int, season: int) -> Floats:
+    """A baseline as a linear map of the context, ``(context, prediction)``.
+
+    ``last_value``; ``seasonal_naive``, the last season repeated (the last value where the context
+    holds no whole season); ``moving_average`` of the last season; ``drift``, the line from the
+    first value through the last.
+    """
+    weights = np.zeros((context, ahead))
+    season = season if season <= context else 1
+    steps = np.arange(ahead)
+    if kind == "moving_average":
+        weights[-min(max(season, 2), context) :] = 1 / min(max(season, 2), context)
+    elif kind == "seasonal_naive":
+        weights[context - season + steps % season, steps] = 1
+    else:
+        weights[-1] = 1
+    if kind == "drift" and context > 1:
+        slope = (steps + 1) / (context - 1)
+        weights[-1] += slope
+        weights[0] -= slope
+    return weights
