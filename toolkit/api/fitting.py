@@ -303,12 +303,12 @@ def _train(
 
 def _export(run: Run, prepared: Prepared, distribution: Distribution) -> None:
     """Export and verify unless the recipe says none; from one device, whatever trained."""
-    run.keep_examples(prepared.splits.test)
-    if run.options.export.format == "none":
-        return
     single = run
     if distribution.num_replicas > 1:
         single = Run(run.directory, run.options, task=prepared.task)
+    single.keep_examples(prepared.splits.test)
+    if run.options.export.format == "none":
+        return
     verify(single.export())
 
 

@@ -19,6 +19,7 @@ from toolkit.data.roles import Role, missing_columns, text_columns
 from toolkit.data.sources import Opening, from_frame, open_table, resolve
 from toolkit.data.storing import Needs
 from toolkit.data.table import Source, Table
+from toolkit.data.video_files import is_video
 from toolkit.errors import ArgumentError, DataError
 from toolkit.recipe import DataOptions
 
@@ -63,9 +64,16 @@ class InputReader:
         if not isinstance(inputs, str | os.PathLike):
             return self._from_items(inputs)
         path = Path(os.path.expandvars(os.path.expanduser(os.fspath(inputs))))
+        if self._is_example(path):
+            return self._from_items([os.fspath(path)])
         if extension(path) in EXTENSIONS and path.is_file():
             return self._from_file(resolve(inputs, Path()), os.fspath(inputs))
         return self._cut(open_table(inputs, self.opening))
+
+    def _is_example(self, path: Path) -> bool:
+        """Whether a file is itself an input, not a table of inputs."""
+        only = self.roles[0] if len(self.roles) == 1 else None
+        return only is not None and only.kind == "video" and is_video(path)
 
     def whole(self, inputs: Inputs) -> Table:
         """Return the inputs as one table, on disk if large, for what needs to see all of them."""
