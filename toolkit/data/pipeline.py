@@ -16,7 +16,12 @@ Augment = Callable[[dict[str, Any], dict[str, Any], Any], tuple[dict[str, Any], 
 
 
 def read_share(
-    examples: Examples, plan: BatchPlan, step: int, share: int, num_shares: int
+    examples: Examples,
+    plan: BatchPlan,
+    step: int,
+    share: int,
+    num_shares: int,
+    training: bool = False,
 ) -> tuple[Batch, NDArray[np.int64], NDArray[np.int32]]:
     """Read one share of a global batch, its weights divided by the global batch's total.
 
@@ -34,10 +39,14 @@ def read_share(
     size = -(-len(planned.rows) // num_shares)
     rows = planned.rows[share * size : (share + 1) * size]
     rows = np.concatenate([rows, np.full(size - len(rows), FILLER, dtype=np.int64)])
-    batch = examples.batch(np.maximum(rows, 0), planned.shape)
+    seeds = row_seeds(plan.seed, planned.epoch, rows)
+    if training:
+        batch = examples.training_batch(np.maximum(rows, 0), planned.shape, seeds)
+    else:
+        batch = examples.batch(np.maximum(rows, 0), planned.shape)
     present = (rows != FILLER).reshape(-1, *[1] * (batch.weights.ndim - 1))
     weights = np.where(present, batch.weights / total, 0).astype(np.float32)
-    return batch._replace(weights=weights), rows, row_seeds(plan.seed, planned.epoch, rows)
+    return batch._replace(weights=weights), rows, seeds
 
 
 def row_seeds(seed: int, epoch: int, rows: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -72,7 +81,8 @@ def make_dataset(
     Returns:
         A dataset of ``(inputs, targets, weights, rows)``, one element a share.
     """
-    sample = read_share(examples, plan, first_step, shares[0], num_shares)[0]
+    training = augment is not None
+    sample = read_share(examples, plan, first_step, shares[0], num_shares, training)[0]
     names = (tuple(sample.inputs), tuple(sample.targets))
     flat = [*sample.inputs.values(), *sample.targets.values(), sample.weights]
     specs = [_spec(array, len(plan.shapes[0]) > 0) for array in flat]
@@ -82,7 +92,7 @@ def make_dataset(
     def read(index: int) -> list[NDArray[Any]]:
         step, share = divmod(int(index), len(owned))
         batch, rows, seeds = read_share(
-            examples, plan, first_step + step, int(owned[share]), num_shares
+            examples, plan, first_step + step, int(owned[share]), num_shares, training
         )
         return [*batch.inputs.values(), *batch.targets.values(), batch.weights, rows, seeds]
 
