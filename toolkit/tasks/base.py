@@ -201,6 +201,14 @@ class Task(ABC, Generic[OptionsT]):
         inputs = {name: dense(value) for name, value in self.preprocess(raw).items()}
         return self.named(self.answer(model, inputs))
 
+    def more_signatures(self, model: keras.Model) -> dict[str, Any]:
+        """Return further ``tf.function`` signatures to export beside ``serve``, by name.
+
+        Each needs an ``input_signature``; the card's rules say what it takes.
+        """
+        del model
+        return {}
+
 
 def dense(value: Any) -> Any:
     """Pad a ragged tensor with zeros to its longest row, at least one step; leave others be."""
