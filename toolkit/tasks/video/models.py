@@ -1,0 +1,73 @@
+"""From the model section of a recipe to a built video classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from toolkit.models import video
+from toolkit.tasks.video import options
+
+
+def build(model: Any, num_classes: int, num_frames: int, frame_size: int, seed: int) -> keras.Model:
+    """Build the model that a section names.
+
+    Args:
+        model: the section.
+        num_classes: logits of a video.
+        num_frames: of a clip.
+        frame_size: height and width.
+        seed: of the dropouts.
+    """
+    return video.classifier(
+        encoder(model, seed),
+        num_classes=num_classes,
+        num_frames=num_frames,
+        frame_size=frame_size,
+        reads=model.reads,
+        dropout=model.dropout,
+        seed=seed,
+        name=model.type,
+    )
+
+
+def encoder(model: Any, seed: int) -> video.Encoder:
+    """Build what turns a clip into one vector."""
+    if isinstance(model, options.CNNLSTM):
+        return video.recurrent_encoder(
+            video.image_encoder(model.filters),
+            model.cell,
+            model.units,
+            model.num_layers,
+            model.bidirectional,
+            model.pooling,
+            model.dropout / 2,
+            seed + 1,
+        )
+    if isinstance(model, options.CNNTransformer):
+        return video.transformer_encoder(
+            video.image_encoder(model.filters),
+            model.num_layers,
+            model.num_heads,
+            model.pooling,
+            model.dropout / 4,
+            seed + 1,
+        )
+    if isinstance(model, options.TemporalShiftNetwork):
+        return video.mean_encoder(video.image_encoder(model.filters, model.share), model.pooling)
+    if isinstance(model, options.Conv3D | options.Conv2Plus1D):
+        return video.volume_encoder(model.filters, isinstance(model, options.Conv2Plus1D))
+    if isinstance(model, options.ConvLSTM):
+        return video.convolutional_lstm_encoder(model.filters, model.units)
+    assert isinstance(model, options.VideoTransformer)
+    return video.tubelet_encoder(
+        model.patch_size,
+        model.patch_frames,
+        model.hidden_dim,
+        model.num_layers,
+        model.num_layers,
+        model.num_heads,
+        model.dropout,
+        seed + 1,
+    )
