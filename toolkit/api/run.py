@@ -140,8 +140,10 @@ class Run:
     def evaluate_table(self, table: Table, name: str) -> Evaluation:
         """Score the model on an open table."""
         examples = make_examples(self.task, table)
-        report = self.task.report(self._answers(examples), examples, table)
-        return Evaluation(name, len(table), json.loads(json.dumps(report, default=float)))
+        answers = self._answers(examples)
+        report = self.task.report(answers, examples, table)
+        plain = json.loads(json.dumps(report, default=float))
+        return Evaluation(name, len(table), plain, self.task.pictures(answers, examples, table))
 
     def splits(self) -> Splits:
         """Open the run's own data again; warns of files that have changed.
@@ -261,9 +263,13 @@ class Run:
     # -- words --------------------------------------------------------------------------------
 
     def write_report(self, evaluation: Evaluation) -> None:
-        """Keep an evaluation as ``report.json`` and ``report.txt``."""
+        """Keep an evaluation as ``report.json`` and ``report.txt``, and its ``pictures``."""
         write_text(self.path / "report.json", evaluation.to_json())
         write_text(self.path / "report.txt", evaluation.to_text())
+        for picture, content in evaluation.pictures.items():
+            path = self.path / "pictures" / picture
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
 
     def summary(self) -> str:
         """Say in a few lines what was reached and where everything is."""

@@ -173,6 +173,13 @@ class Task(ABC, Generic[OptionsT]):
         del table
         return {"scores": self.score(answers, examples)}
 
+    def pictures(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, bytes]:
+        """Return pictures that go with the report, png content by file name; none by default."""
+        del answers, examples, table
+        return {}
+
     @abstractmethod
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """Return answers for people: ``prediction``, ``score`` and what else helps, a row each."""
