@@ -206,12 +206,13 @@ def _directory(
 
 @contextmanager
 def _possession(path: Path, resume: Resume, distribution: Distribution) -> Iterator[RunDirectory]:
-    """Own the directory; leave none behind where the arguments turn out not to fit."""
+    """Own the directory; leave none behind where arguments or data turn out not to fit."""
     directory = RunDirectory.open_for_fit(path, resume, distribution)
     try:
         yield directory
     except (ArgumentError, DataError, RecipeError):
-        if directory.writes and not directory.resuming:
+        trained = directory.model_file.exists()
+        if directory.writes and not directory.resuming and not trained:
             shutil.rmtree(path, ignore_errors=True)
         raise
     finally:

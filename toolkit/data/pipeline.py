@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from toolkit.data.batches import FILLER, BatchPlan
 from toolkit.data.examples import Batch, Examples
+from toolkit.errors import DataError
 
 Augment = Callable[[dict[str, Any], dict[str, Any], Any], tuple[dict[str, Any], dict[str, Any]]]
 
@@ -114,6 +115,12 @@ def make_dataset(
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.prefetch(4).with_options(options)
+
+
+def reading_error(error: tf.errors.OpError) -> DataError | None:
+    """What examples raised when they were read, which TensorFlow hands on as words, or None."""
+    _, found, said = str(error).partition(f"{DataError.__name__}: ")
+    return DataError(said.partition("\nTraceback")[0].strip()) if found else None
 
 
 def _spec(array: NDArray[np.generic], padded: bool) -> tf.TensorSpec:
