@@ -25,6 +25,7 @@ Fit = Literal["stretch", "crop", "pad"]
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".webm", ".mkv", ".m4v", ".mpg", ".mpeg", ".gif")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+ENCODED_FRAMES = ".frames"  # images one after the other in a file, as the cache keeps them
 EXPECTED = f"a video ({', '.join(VIDEO_SUFFIXES)}) or a folder of images"
 GIF_END = b";"
 
@@ -148,27 +149,30 @@ def read_timeline(path: Path) -> Timeline:
         DataError: Not a video, no video stream, or no frame.
     """
     with _opened(path) as (container, stream):
-        packets = [packet for packet in _guarded(container.demux(stream), path) if packet.size]
-        stamps = [packet.pts for packet in packets]
+        packets = [  # without what they hold, which may be more than fits memory
+            (packet.pts, packet.duration or 0, packet.is_corrupt)
+            for packet in _guarded(container.demux(stream), path)
+            if packet.size
+        ]
         if not packets:
             raise DataError(f"{path}: has no frame. Expected {EXPECTED}.")
-        missing = _missing(path, stream, packets)
-        if any(stamp is None for stamp in stamps):
+        stamps = [stamp for stamp, _, _ in packets if stamp is not None]
+        end = max((s + length for s, length, _ in packets if s is not None), default=None)
+        missing = _missing(path, stream, len(packets), end)
+        if any(corrupt for _, _, corrupt in packets):
+            missing = missing or "is damaged"
+        if len(stamps) < len(packets):
             return Timeline(np.arange(len(packets)), 0.0, missing)
-        ordered = np.array(sorted(stamp for stamp in stamps if stamp is not None), np.int64)
-        return Timeline(ordered, float(stream.time_base or 0), missing)
+        return Timeline(np.sort(np.array(stamps, np.int64)), float(stream.time_base or 0), missing)
 
 
-def _missing(path: Path, stream: Any, packets: list[Any]) -> str | None:
+def _missing(path: Path, stream: Any, count: int, end: int | None) -> str | None:
     """What tells that frames are missing at the end: counts and lengths in the file's head."""
-    if stream.frames > len(packets):
-        return f"is cut short: {len(packets)} of {stream.frames} frames"
-    if any(packet.is_corrupt for packet in packets):
-        return "is damaged"
-    ends = [packet.pts + (packet.duration or 0) for packet in packets if packet.pts is not None]
+    if stream.frames > count:
+        return f"is cut short: {count} of {stream.frames} frames"
     length = _length_by_tag(stream)
-    if ends and length and stream.time_base:
-        there = float((max(ends) - (stream.start_time or 0)) * stream.time_base)
+    if end is not None and length and stream.time_base:
+        there = float((end - (stream.start_time or 0)) * stream.time_base)
         if there < 0.9 * length - 0.5:
             return f"is cut short: {there:.1f} of {length:.1f} seconds"
     if path.suffix.lower() == ".gif" and not _tail(path).rstrip(b"\0").endswith(GIF_END):
@@ -202,11 +206,11 @@ class _opened:  # noqa: N801 - a context manager that reads like a function
 
         av.logging.set_level(av.logging.PANIC)  # its notes name no file
         try:
-            self.container = av.open(str(self.path))
+            self.container = av.open(str(self.path), format=_format(self.path))
         except (av.FFmpegError, OSError, ValueError) as error:
             what = "is empty" if not self.path.stat().st_size else "is no video, or is damaged"
             raise DataError(
-                f"{self.path}: {what}. Expected {EXPECTED}. Received: {error}."
+                f"{self.path}: {what}. Expected {EXPECTED}. Received: {_said(error)}"
             ) from error
         if not self.container.streams.video:
             self.container.close()
@@ -217,6 +221,18 @@ class _opened:  # noqa: N801 - a context manager that reads like a function
         self.container.close()
 
 
+def _said(error: Exception) -> str:
+    return str(error).rstrip(".") + "."
+
+
+def _format(path: Path) -> str | None:
+    """What FFmpeg cannot tell by the name."""
+    if path.suffix != ENCODED_FRAMES:
+        return None
+    with path.open("rb") as file:
+        return "jpeg_pipe" if file.read(2) == b"\xff\xd8" else "png_pipe"
+
+
 def _guarded(items: Iterable[Any], path: Path) -> Iterator[Any]:
     import av
 
@@ -224,7 +240,7 @@ def _guarded(items: Iterable[Any], path: Path) -> Iterator[Any]:
         yield from items
     except (av.FFmpegError, OSError, ValueError) as error:
         raise DataError(
-            f"{path}: is damaged or cut short. Expected {EXPECTED}. Received: {error}."
+            f"{path}: is damaged or cut short. Expected {EXPECTED}. Received: {_said(error)}"
         ) from error
 
 
