@@ -152,7 +152,7 @@ class ClipStore:
 
 
 def _close(pool: ThreadPoolExecutor, lock: int) -> None:
-    pool.shutdown(wait=True, cancel_futures=True)
+    pool.shutdown(wait=False, cancel_futures=True)  # it may be one of its threads that closes it
     os.close(lock)
 
 

@@ -66,6 +66,8 @@ def classifier(
     shape = (num_frames, frame_size, frame_size, 3)
     frames = keras.Input((None, *shape), dtype="float32", name="frames")
     clips = ops.reshape(frames, (-1, *shape))
+    if standardised:  # roughly, until the data has told how
+        clips = keras.layers.Rescaling(1 / 64, offset=-2.0, name="rescale")(clips)
     if reads != "rgb":
         clips = layers.FrameDifferences(keep_frames=reads == "both", name="differences")(clips)
     if standardised:  # by the data: differences are far smaller than colours
