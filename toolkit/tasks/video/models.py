@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from toolkit.models import video
+from toolkit.models.backbones import pretrained_encoder
 from toolkit.tasks.video import options
 
 
@@ -20,23 +21,32 @@ def build(model: Any, num_classes: int, num_frames: int, frame_size: int, seed: 
         frame_size: height and width.
         seed: of the dropouts.
     """
+    pretrained = getattr(model, "backbone", None) is not None
     return video.classifier(
         encoder(model, seed),
         num_classes=num_classes,
         num_frames=num_frames,
         frame_size=frame_size,
-        reads=model.reads,
+        reads="rgb" if pretrained else model.reads,
         dropout=model.dropout,
         seed=seed,
         name=model.type,
+        standardised=not pretrained,
     )
+
+
+def image_encoder(model: options.FrameNetwork) -> video.Encoder:
+    """Build what turns each frame into a vector."""
+    if model.backbone is None:
+        return video.image_encoder(model.filters)
+    return pretrained_encoder(model.backbone, model.weights, model.trainable)
 
 
 def encoder(model: Any, seed: int) -> video.Encoder:
     """Build what turns a clip into one vector."""
     if isinstance(model, options.CNNLSTM):
         return video.recurrent_encoder(
-            video.image_encoder(model.filters),
+            image_encoder(model),
             model.cell,
             model.units,
             model.num_layers,
@@ -47,7 +57,7 @@ def encoder(model: Any, seed: int) -> video.Encoder:
         )
     if isinstance(model, options.CNNTransformer):
         return video.transformer_encoder(
-            video.image_encoder(model.filters),
+            image_encoder(model),
             model.num_layers,
             model.num_heads,
             model.pooling,

@@ -1,8 +1,8 @@
 """What a recipe of video classification may say."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from toolkit.recipe import (
     Auto,
@@ -13,6 +13,7 @@ from toolkit.recipe import (
     TaskOptions,
     TaskSection,
     TrainOptions,
+    refuse,
 )
 
 if TYPE_CHECKING:
@@ -131,6 +132,14 @@ class FrameNetwork(Network):
     pooling: Pooling = Field(
         "attention", description="Over time: weights for the frames, or the mean and the maximum."
     )
+
+    @model_validator(mode="after")
+    def _check_backbone(self) -> Self:
+        if self.weights is not None and self.backbone is None:
+            refuse("weights", "there is no backbone that they could be of; name it")
+        if self.backbone is not None and "reads" in self.model_fields_set and self.reads != "rgb":
+            refuse("reads", "a backbone reads colours; leave this out or say rgb")
+        return self
 
 
 class CNNLSTM(FrameNetwork):
