@@ -29,6 +29,7 @@ from toolkit.tasks.video.framing import squares
 from toolkit.tasks.video.reporting import TopKScorer, report
 from toolkit.tasks.video.rows import clips_of
 from toolkit.tasks.video.sampling import Sampler
+from toolkit.tasks.video.sheets import contact_sheets
 
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
@@ -86,6 +87,8 @@ class Video(Task[options.Options]):
 
     def load(self, directory: Path) -> None:
         """Read what :meth:`save` wrote."""
+        if getattr(self.options.model, "backbone", None) is not None:
+            import keras_nlp  # noqa: F401 - registers what a saved backbone is made of
         path = directory / "labels.json"
         try:
             content = json.loads(path.read_text())
@@ -216,6 +219,13 @@ class Video(Task[options.Options]):
         """Scores with intervals, scores of each label, confusion matrix, hardest errors."""
         assert isinstance(examples, VideoExamples)
         return report(answers["probabilities"], examples, table, self.labels, self.options)
+
+    def pictures(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, bytes]:
+        """The best and the worst videos."""
+        assert isinstance(examples, VideoExamples)
+        return contact_sheets(answers, examples, table, self.labels)
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """``prediction``, ``score`` (its probability) and the probability of each label."""
