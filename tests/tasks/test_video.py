@@ -218,6 +218,12 @@ def test_report(run: Any) -> None:
     assert report["intervals"]["accuracy"][0] <= report["scores"]["accuracy"]
 
 
+def test_the_last_weights_are_kept(run: Any) -> None:
+    manifest = run.directory.manifest()
+    assert manifest["best"]["step"] == manifest["training"]["steps"]
+    assert manifest["best"]["score"] == run.history[-1]["validation_accuracy"]
+
+
 def test_contact_sheets(run: Any) -> None:
     for name in ("best", "worst"):
         assert (run.path / "pictures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -222,6 +222,14 @@ Model = Annotated[
 class VideoTrain(TrainOptions):
     """How to train."""
 
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        0.99, description="Momentum of the moving average of the weights; null: none."
+    )
+    choose: Literal["best", "last"] = Field(
+        "last",
+        description="Which weights the model gets: the last, or the best by the validation score, "
+        "which among few videos is the luckiest.",
+    )
     augment: Augment = Field(Augment(), description="Random changes of the clips.")
 
 
