@@ -1,5 +1,7 @@
 """Reading videos: what is kept of them, and what is said of bad ones."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +140,28 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_arrays_that_are_no_frames(frames: np.ndarray) -> None:
     assert "is no frames" in str(video_problem(frames, Path()))
+
+
+DECODES = """
+import sys
+from pathlib import Path
+from toolkit.data.video_files import Decoding, decode
+decode(Path(sys.argv[1]), Decoding(80, 64))
+lines = Path("/proc/self/status").read_text().splitlines()
+print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_memory_does_not_grow_with_the_length_of_a_large_video(tmp_path: Path) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (270, 480, 3), np.uint8)
+    large = frame.repeat(8, 0).repeat(8, 1)
+    peaks = []
+    for count in (70, 350):
+        path = write(tmp_path / f"{count}.mp4", np.broadcast_to(large, (count, *large.shape)))
+        done = subprocess.run(
+            [sys.executable, "-c", DECODES, str(path)], capture_output=True, text=True, check=True
+        )
+        peaks.append(int(done.stdout))
+    assert peaks[1] < 1.1 * peaks[0]

@@ -166,7 +166,7 @@ def _ready(clip: Clip, decoding: Decoding, folder: Path) -> Path:
                 return path
             logger.warning("%s: not as it was written. Decoding %s again.", path, clip.where)
         frames = decode(clip.video, decoding, clip.start, clip.end)
-    except (DataError, FileNotFoundError) as error:
+    except (DataError, OSError) as error:
         raise DataError(f"{clip.where}: {error}") from error
     _write(path, frames)
     return path

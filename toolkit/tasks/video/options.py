@@ -83,8 +83,6 @@ class VideoData(DataOptions):
 class Augment(Section):
     """How a clip is changed at random each time it is learnt from."""
 
-    short: ClassVar[str | None] = "jitter"
-
     jitter: bool = Field(True, description="Take other frames each time.")
     speed: Rate = Field(
         0.25, description="Play up to this share slower or faster; 0.25: 0.75 to 1.25 times."
