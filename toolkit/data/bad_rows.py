@@ -18,7 +18,8 @@ from toolkit.data.columns import (
 from toolkit.data.report import Finding, row_finding
 from toolkit.data.roles import Role, labels_of
 from toolkit.data.table import Table
-from toolkit.data.video_files import EXPECTED, video_problem
+from toolkit.data.video_files import video_problem
+from toolkit.data.video_streams import EXPECTED
 
 Mask = NDArray[np.bool_]
 

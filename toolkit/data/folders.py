@@ -7,7 +7,7 @@ import pandas as pd
 
 from toolkit.data.table import Source, Table
 from toolkit.data.text_files import open_lines, readable, sha256_of
-from toolkit.data.video_files import IMAGE_SUFFIXES
+from toolkit.data.video_streams import IMAGE_SUFFIXES
 from toolkit.errors import DataError
 
 TEXT_SUFFIXES = (".txt",)

@@ -12,7 +12,7 @@ from typing import Any
 
 from toolkit.data.entries import entry_key, open_entry, write_index
 from toolkit.data.shards import stored
-from toolkit.data.video_files import ENCODED_FRAMES
+from toolkit.data.video_streams import ENCODED_FRAMES
 
 _HELD: dict[str, int] = {}  # locks of what this process reads, to its end
 
