@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from toolkit.models import video
+from toolkit.models import video, video_encoders
 
 FRAMES, SIZE = 4, 16
 ENCODERS: dict[str, Any] = {
@@ -14,16 +14,16 @@ ENCODERS: dict[str, Any] = {
         image, "gru", 4, 1, True, "attention", 0.0, 0
     ),
     "transformer": lambda image: video.transformer_encoder(image, 1, 2, "attention", 0.0, 0),
-    "shift": lambda _: video.mean_encoder(video.image_encoder((4, 8), 0.25), "mean_max"),
-    "conv3d": lambda _: video.volume_encoder((4, 8), False),
-    "conv2plus1d": lambda _: video.volume_encoder((4, 8), True),
-    "conv_lstm": lambda _: video.convolutional_lstm_encoder((4,), 4),
-    "tubelets": lambda _: video.tubelet_encoder(8, 2, 8, 1, 1, 2, 0.0, 0),
+    "shift": lambda _: video.mean_encoder(video_encoders.image_encoder((4, 8), 0.25), "mean_max"),
+    "conv3d": lambda _: video_encoders.volume_encoder((4, 8), False),
+    "conv2plus1d": lambda _: video_encoders.volume_encoder((4, 8), True),
+    "conv_lstm": lambda _: video_encoders.convolutional_lstm_encoder((4,), 4),
+    "tubelets": lambda _: video_encoders.tubelet_encoder(8, 2, 8, 1, 1, 2, 0.0, 0),
 }
 
 
 def build(name: str, reads: Any = "both") -> keras.Model:
-    encoder = ENCODERS[name](video.image_encoder((4, 8)))
+    encoder = ENCODERS[name](video_encoders.image_encoder((4, 8)))
     return video.classifier(encoder, 3, FRAMES, SIZE, reads, 0.5, 0, name)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from toolkit.models import video
+from toolkit.models import video, video_encoders
 from toolkit.models.backbones import pretrained_encoder
 from toolkit.tasks.video import options
 
@@ -38,7 +38,7 @@ def build(model: Any, num_classes: int, num_frames: int, frame_size: int, seed: 
 def image_encoder(model: options.FrameNetwork) -> video.Encoder:
     """Build what turns each frame into a vector."""
     if model.backbone is None:
-        return video.image_encoder(model.filters)
+        return video_encoders.image_encoder(model.filters)
     return pretrained_encoder(model.backbone, model.weights, model.trainable)
 
 
@@ -65,13 +65,15 @@ def encoder(model: Any, seed: int) -> video.Encoder:
             seed + 1,
         )
     if isinstance(model, options.TemporalShiftNetwork):
-        return video.mean_encoder(video.image_encoder(model.filters, model.share), model.pooling)
+        return video.mean_encoder(
+            video_encoders.image_encoder(model.filters, model.share), model.pooling
+        )
     if isinstance(model, options.Conv3D | options.Conv2Plus1D):
-        return video.volume_encoder(model.filters, isinstance(model, options.Conv2Plus1D))
+        return video_encoders.volume_encoder(model.filters, isinstance(model, options.Conv2Plus1D))
     if isinstance(model, options.ConvLSTM):
-        return video.convolutional_lstm_encoder(model.filters, model.units)
+        return video_encoders.convolutional_lstm_encoder(model.filters, model.units)
     assert isinstance(model, options.VideoTransformer)
-    return video.tubelet_encoder(
+    return video_encoders.tubelet_encoder(
         model.patch_size,
         model.patch_frames,
         model.hidden_dim,
