@@ -295,7 +295,12 @@ def test_a_damaged_video_stops_training_with_its_name(tmp_path: Path) -> None:
     frame.loc[7, "path"] = "frames"
     frame.to_csv(manifest, index=False)
     with pytest.raises(DataError, match=r"clips.csv, line 9: .*3.png: is damaged or cut short"):
-        toolkit.fit(task="video", data=str(manifest), model=MODELS["conv3d"], run=tmp_path / "run")
+        toolkit.fit(
+            task={"type": "video", "num_frames": 4},
+            data={"train": str(manifest), "frame_size": 16},
+            model=MODELS["conv3d"],
+            run=tmp_path / "run",
+        )
     assert not (tmp_path / "run").exists()
 
 

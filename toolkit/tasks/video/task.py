@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from toolkit.data.table import Table
 
 KEPT = {"uniform": 4, "stride": 32}  # frames of a video for each frame of a clip
-STEPS = 800  # of training, where the recipe leaves it open, for little data
+STEPS = 500  # of training, where the recipe leaves it open, for little data
 MAX_EPOCHS, MIN_EPOCHS = 60, 10
 
 
