@@ -5,7 +5,7 @@
 On the fight clips below $TOOLKIT_DATA where they are, else on clips that are generated (640 x 360,
 two seconds, MPEG-4). `speed` trains the default model in three ways, in turn, clips a second of
 each: from the cache; decoding what a batch needs each time; and as one would write it by hand,
-`TimeDistributed(CNN)` and a bidirectional LSTM of the same sizes under `model.fit`, videos decoded
+`TimeDistributed(CNN)` and a bidirectional LSTM of the same sizes in plain Keras, videos decoded
 by OpenCV in `tf.data` (needs opencv-python-headless). `disk` compares the cache with the frames in
 it. `memory` is the peak resident set of a fresh process that decodes and reads 100 clips, and
 1,000.
@@ -132,7 +132,10 @@ class ByHand:
         data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH)
         self.data = iter(data.prefetch(tf.data.AUTOTUNE))
         frames = keras.Input((FRAMES, SIZE, SIZE, 3))
-        vectors = keras.layers.TimeDistributed(_cnn(keras))(frames)
+        changes = frames[:, 1:] - frames[:, :-1]
+        changes = keras.ops.concatenate([keras.ops.zeros_like(frames[:, :1]), changes], axis=1)
+        both = keras.ops.concatenate([frames, changes], axis=-1)
+        vectors = keras.layers.TimeDistributed(_cnn(keras))(both)
         states = keras.layers.Bidirectional(keras.layers.LSTM(64, return_sequences=True))(vectors)
         weights = keras.layers.Softmax(axis=1)(keras.layers.Dense(1)(states))
         pooled = keras.ops.sum(weights * states, axis=1)
@@ -143,7 +146,8 @@ class ByHand:
 
     def __call__(self) -> None:
         """Take some steps."""
-        self.model.fit(self.data, steps_per_epoch=STEPS, verbose=0)
+        for _ in range(STEPS):
+            self.model.train_on_batch(*next(self.data))
 
 
 def _opencv(path: bytes) -> Any:
@@ -161,14 +165,14 @@ def _opencv(path: bytes) -> Any:
 
 
 def _cnn(keras: Any) -> Any:
-    """The residual network of the default model, over colours."""
+    """The residual network of the default model."""
     layers = keras.layers
 
     def convolution(x: Any, filters: int, size: int, stride: int) -> Any:
         x = layers.Conv2D(filters, size, strides=stride, padding="same", use_bias=False)(x)
         return layers.BatchNormalization()(x)
 
-    image = keras.Input((SIZE, SIZE, 3))
+    image = keras.Input((SIZE, SIZE, 6))
     x = layers.ReLU()(convolution(image, FILTERS[0], 5, 2))
     for number, filters in enumerate(FILTERS):
         stride = 1 if number == 0 else 2
