@@ -15,6 +15,7 @@ a trained Transformer's run with its beam, ours and CTranslate2 with the same we
 """
 
 import argparse
+import itertools
 import os
 import tempfile
 import time
@@ -197,7 +198,7 @@ def beam(path: str, repeats: int, threads: int) -> None:
     examples = task.examples(run.splits().test, targets=False)
     pieces = np.array(names(task.fitted.source), object)
     ids = examples.inputs["source"]
-    tokens = [pieces[ids.values[a:b]].tolist() for a, b in zip(ids.splits, ids.splits[1:])]
+    tokens = [pieces[ids.values[a:b]].tolist() for a, b in itertools.pairwise(ids.splits)]
     distribution = distribute()
     options = {"beam_size": width, "length_penalty": 1.0, "max_batch_size": BATCH}
     with tempfile.TemporaryDirectory() as folder:

@@ -9,6 +9,7 @@ import pytest
 
 from toolkit.data.demo import demo_names
 from toolkit.data.sources import Data, Opening, open_table
+from toolkit.data.video_files import Decoding, decode
 from toolkit.errors import DataError
 
 
@@ -145,6 +146,17 @@ def test_tfds_text(mock_tfds: str) -> None:
     assert isinstance(table.frame["text"][0], str)
     assert set(table.frame["label"]) <= {"neg", "pos"}
     assert table.where(0) == "tfds:imdb_reviews:train, example 1"
+
+
+def test_tfds_videos_become_files(mock_tfds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLKIT_CACHE", str(Path(mock_tfds) / "cache"))
+    table = open_table("tfds:ucf101:train", Opening(data_dir=mock_tfds))
+    assert table.columns == ["label", "video"]
+    for row, name in enumerate(table.frame["video"]):
+        path = table.source(row).folder / name
+        frames = decode(path, Decoding(16, 1000))
+        assert frames.shape[1:] == (16, 16, 3)
+        assert len(frames) == path.read_bytes().count(b"\xff\xd8\xff\xe0")
 
 
 def test_tfds_pairs_and_audio(mock_tfds: str) -> None:

@@ -93,6 +93,12 @@ SIGNALS = [
         dynamic_time=False,
     ),
     Case(
+        "temporal_shift",
+        lambda: layers.TemporalShift(0.25),
+        series(4, 7, 3, 5, 4),
+        trainable=False,
+    ),
+    Case(
         "reversible_instance_normalization",
         lambda: layers.ReversibleInstanceNormalization(),
         series(4, 9, 3),

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tests.tiny_task.task import TinyTask
 from toolkit.errors import ExportError
+from toolkit.serving import replay
 from toolkit.serving.export import export_model, named_answers
 from toolkit.serving.requests import as_instances
 
@@ -124,3 +125,14 @@ def test_instances_are_json() -> None:
         {"text": {"b64": "/w=="}, "x": [1.5]},
         {"text": "a", "x": [2.0]},
     ]
+
+
+def test_large_arrays_of_bytes_are_packed_and_replayed_alike() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 40, 16, 17), np.uint8)
+    rows = json.loads(json.dumps(as_instances({"video": frames})))
+    assert rows[0]["video"].keys() == {"b64", "shape"}
+    for row, each in zip(rows, frames, strict=True):
+        np.testing.assert_array_equal(replay._value(row["video"]), each)
+    assert as_instances({"video": frames[:, :1, :1, :2]})[0] == {
+        "video": frames[0, :1, :1, :2].tolist()
+    }

@@ -313,7 +313,7 @@ def test_a_run_against_another(run: Any) -> None:
 
 
 def test_pictures_of_the_attention(run: Any, tmp_path: Path) -> None:
-    drawn = run.draw(["the old dog sees the boat .", "a $ sign"], tmp_path / "maps")
+    drawn = run.draw_attention(["the old dog sees the boat .", "a $ sign"], tmp_path / "maps")
     assert [path.name for path in drawn] == ["1.png", "2.png"]
     assert all(path.stat().st_size > 1000 for path in drawn)
     source = run.task.fitted(tf.constant(["the old dog"])).to_tensor()

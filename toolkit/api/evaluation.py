@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 SHOWN_CHARACTERS = 300  # of a hard error's text
@@ -18,11 +18,13 @@ class Evaluation:
         data: what it was evaluated on.
         rows: how many examples that were.
         report: the task's report: ``scores``, mostly ``intervals`` and what else the task knows.
+        pictures: png content by file name.
     """
 
     data: str
     rows: int
     report: dict[str, Any]
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def scores(self) -> dict[str, float]:

@@ -117,8 +117,7 @@ def fit(
             distribution=distribution,
         )
         with clock.measure("evaluate"):
-            pictures = directory.path / "pictures" if distribution.is_chief else None
-            evaluation = finished.evaluate_table(prepared.splits.test, "test split", pictures)
+            evaluation = finished.evaluate_table(prepared.splits.test, "test split")
         if distribution.is_chief:
             finished.write_report(evaluation)
             with clock.measure("export"):
@@ -208,12 +207,13 @@ def _directory(
 
 @contextmanager
 def _possession(path: Path, resume: Resume, distribution: Distribution) -> Iterator[RunDirectory]:
-    """Own the directory; leave none behind where the arguments turn out not to fit."""
+    """Own the directory; leave none behind where arguments or data turn out not to fit."""
     directory = RunDirectory.open_for_fit(path, resume, distribution)
     try:
         yield directory
     except (ArgumentError, DataError, RecipeError):
-        if directory.writes and not directory.resuming:
+        trained = directory.model_file.exists()
+        if directory.writes and not directory.resuming and not trained:
             shutil.rmtree(path, ignore_errors=True)
         raise
     finally:
@@ -305,12 +305,12 @@ def _train(
 
 def _export(run: Run, prepared: Prepared, distribution: Distribution) -> None:
     """Export and verify unless the recipe says none; from one device, whatever trained."""
-    run.keep_examples(prepared.splits.test)
-    if run.options.export.format == "none":
-        return
     single = run
     if distribution.num_replicas > 1:
         single = Run(run.directory, run.options, task=prepared.task)
+    single.keep_examples(prepared.splits.test)
+    if run.options.export.format == "none":
+        return
     verify(single.export())
 
 

@@ -20,6 +20,7 @@ from toolkit.data.sources import Opening, from_frame, open_table, resolve
 from toolkit.data.storing import Needs
 from toolkit.data.table import Source, Table
 from toolkit.data.text_files import open_bytes, readable
+from toolkit.data.video_files import is_video
 from toolkit.errors import ArgumentError, DataError
 from toolkit.recipe import DataOptions
 
@@ -68,6 +69,8 @@ class InputReader:
         path = Path(os.path.expandvars(os.path.expanduser(os.fspath(inputs))))
         if path.is_file() and self._is_lines(path):
             return self._from_lines(path, os.fspath(inputs))
+        if self._is_example(path):
+            return self._from_items([os.fspath(path)])
         if extension(path) in EXTENSIONS and path.is_file():
             return self._from_file(resolve(inputs, Path()), os.fspath(inputs))
         return self._cut(open_table(inputs, self.opening))
@@ -81,6 +84,11 @@ class InputReader:
             raise DataError("inputs: no rows. Expected at least one.")
         source = Source("inputs", "item", "")
         return Table.from_source(self._frame(items), source, range(1, len(items) + 1))
+
+    def _is_example(self, path: Path) -> bool:
+        """Whether a file is itself an input, not a table of inputs."""
+        only = self.roles[0] if len(self.roles) == 1 else None
+        return only is not None and only.kind == "video" and is_video(path)
 
     def whole(self, inputs: Inputs) -> Table:
         """Return the inputs as one table, on disk if large, for what needs to see all of them."""

@@ -64,6 +64,7 @@ class Run:
         self.directory = directory
         self.options = options
         self._task, self._model, self._distribution = task, model, distribution
+        self._examples: Table | None = None
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -140,14 +141,14 @@ class Run:
         raise_all(missing_columns(table, roles))
         return table
 
-    def evaluate_table(self, table: Table, name: str, pictures: Path | None = None) -> Evaluation:
-        """Score the model on an open table; draw what the task draws where ``pictures`` says."""
+    def evaluate_table(self, table: Table, name: str) -> Evaluation:
+        """Score the model on an open table."""
         examples = make_examples(self.task, table)
         answers = self._answers(examples)
         report = self.task.report(answers, examples, table)
-        if pictures is not None:
-            self.task.draw(answers, examples, pictures)
-        return Evaluation(name, len(examples), json.loads(json.dumps(report, default=float)))
+        plain = json.loads(json.dumps(report, default=float))
+        pictures = self.task.pictures(answers, examples, table)
+        return Evaluation(name, len(examples), plain, pictures)
 
     def compare(
         self, other: Run, data: str | os.PathLike[str] | pd.DataFrame | None = None
@@ -275,7 +276,7 @@ class Run:
 
     def keep_examples(self, table: Table) -> None:
         """Keep the inputs of a few rows, so that the run can be exported without its data."""
-        first = self.task.kept(table, STORED_ROWS)
+        first = self._examples = self.task.kept(table, STORED_ROWS)
         if all(role.kind in KEPT_KINDS for role in self._input_roles()):
             columns = [column for role in self._input_roles() for column in role.columns]
             names = [column_name(first, column) for column in columns]
@@ -285,6 +286,8 @@ class Run:
 
     def _kept_examples(self) -> Table:
         path = self.path / EXAMPLES
+        if not path.is_file() and self._examples is not None:
+            return self._examples  # of a DataFrame there is nothing else to read again
         if not path.is_file():
             return self.task.kept(self.splits().test, STORED_ROWS)
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -306,9 +309,13 @@ class Run:
     # -- words --------------------------------------------------------------------------------
 
     def write_report(self, evaluation: Evaluation) -> None:
-        """Keep an evaluation as ``report.json`` and ``report.txt``."""
+        """Keep an evaluation as ``report.json`` and ``report.txt``, and its ``pictures``."""
         write_text(self.path / "report.json", evaluation.to_json())
         write_text(self.path / "report.txt", evaluation.to_text())
+        for picture, content in evaluation.pictures.items():
+            path = self.path / "pictures" / picture
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
 
     def summary(self) -> str:
         """Say in a few lines what was reached and where everything is."""

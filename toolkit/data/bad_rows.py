@@ -1,6 +1,6 @@
 """Rows that cannot be used: no text, no label, text for a number, a file that is not there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ from toolkit.data.columns import (
 from toolkit.data.report import Finding, row_finding
 from toolkit.data.roles import Role, labels_of
 from toolkit.data.table import Table
+from toolkit.data.video_files import video_problem
+from toolkit.data.video_streams import EXPECTED
 
 Mask = NDArray[np.bool_]
 
@@ -74,6 +76,8 @@ def _of_role(table: Table, role: Role) -> list[BadRows]:
     if role.kind == "time":
         return _of_time(table, column)
     empty = _empty(table, column, role.kind, role.required)
+    if role.kind == "video":
+        return empty + list(_of_video(table, column))
     return empty + _of_path(table, column) if role.kind == "path" else empty
 
 
@@ -117,6 +121,21 @@ def _of_time(table: Table, column: Column) -> list[BadRows]:
     name = column_name(table, column)
     _, bad = parse_times(table.frame[name])
     return [BadRows(bad, f"column {name!r} holds no date", TIME_EXPECTED)]
+
+
+def _of_video(table: Table, column: Column) -> Iterator[BadRows]:
+    """Videos that are not there, or that their files tell to be unusable, by what is wrong."""
+    name = column_name(table, column)
+    named = np.array([bool(text.strip()) for text in texts(table, column)], bool)
+    problems: dict[str, list[int]] = {}
+    for row in np.flatnonzero(named):
+        problem = video_problem(table.frame[name].iloc[row], table.source(int(row)).folder)
+        if problem is not None:
+            problems.setdefault(problem, []).append(int(row))
+    for problem, rows in problems.items():
+        mask = np.isin(np.arange(len(table)), rows)
+        first = texts(table.take(rows[:1]), column)[0]
+        yield BadRows(mask, f"column {name!r} names a video that {problem}: {first}", EXPECTED)
 
 
 def _of_path(table: Table, column: Column) -> list[BadRows]:

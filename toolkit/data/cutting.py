@@ -9,14 +9,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from toolkit.data.assignment import PARTS, Parts, by_group, by_share, by_time, from_dates
+from toolkit.data.assignment import (
+    PARTS,
+    TEST,
+    TRAIN,
+    Parts,
+    by_group,
+    by_share,
+    by_time,
+    from_dates,
+)
 from toolkit.data.columns import Column, column_name, texts, times
 from toolkit.data.hashing import row_hashes
 from toolkit.data.report import raise_all, row_finding
-from toolkit.data.roles import Role, label_codes, label_counts, label_role
+from toolkit.data.roles import INPUT_KINDS, Role, label_codes, label_counts, label_role
 from toolkit.data.table import Table
 from toolkit.errors import DataError
 from toolkit.recipe import Share, SplitOptions
+
+SHOWN_VALUES = 10
 
 # What people write in a column of splits.
 PART_WORDS = {
@@ -73,7 +84,9 @@ def cut_train(
             split by date without dates.
     """
     cut = Cut(dict(tables), [])
-    if split.column is not None:
+    if split.column is not None and split.test_value is not None:
+        _cut_by_value(cut, split.column, str(split.test_value))
+    elif split.column is not None:
         _cut_by_column(cut, split.column)
     if isinstance(split.validation, datetime) or isinstance(split.test, datetime):
         _cut_by_date(cut, split, roles)
@@ -95,6 +108,21 @@ def _cut_by_column(cut: Cut, column: Column) -> None:
     found = [part for part in cut.missing if part in words]
     how = dict.fromkeys(found, f"rows that column {name!r} names")
     cut.apply(parts, how, dict.fromkeys(found, "data.split.column is given"))
+
+
+def _cut_by_value(cut: Cut, column: Column, value: str) -> None:
+    train = cut.tables["train"]
+    name = column_name(train, column, "data.split.column")
+    values = texts(train, column)
+    if value not in values:
+        known = ", ".join(sorted(set(values))[:SHOWN_VALUES])
+        raise DataError(
+            f"{train.name}: column {name!r} nowhere holds data.split.test_value. "
+            f"Expected one of: {known}. Received: {value!r}."
+        )
+    parts = np.array([TEST if one == value else TRAIN for one in values], np.int8)
+    how = {"test": f"rows where column {name!r} is {value!r}"}
+    cut.apply(parts, how, {"test": "data.split.test_value is given"})
 
 
 def _cut_by_date(cut: Cut, split: SplitOptions, roles: Sequence[Role]) -> None:
@@ -252,7 +280,7 @@ def content_hashes(table: Table, roles: Sequence[Role]) -> NDArray[np.uint64]:
     """A hash of what makes a row the same example as another, (rows,)."""
     if table.outline is not None:
         return table.outline.content
-    inputs = [role for role in roles if role.kind in ("text", "path")]
+    inputs = [role for role in roles if role.kind in INPUT_KINDS]
     names = [column_name(table, column) for role in inputs for column in role.columns]
     return row_hashes(table.frame[list(dict.fromkeys(names)) or table.columns])
 

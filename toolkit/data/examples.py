@@ -59,6 +59,22 @@ class Examples(ABC):
         An example longer than ``shape`` never happens: shapes come from ``lengths``.
         """
 
+    def training_batch(
+        self, rows: NDArray[np.int64], shape: tuple[int, ...], seeds: NDArray[np.int32]
+    ) -> Batch:
+        """Read ``rows`` to learn from; :meth:`batch` by default.
+
+        Examples of which a part is drawn each time, such as the frames of a video, read that part
+        alone.
+
+        Args:
+            rows: as in :meth:`batch`.
+            shape: likewise.
+            seeds: ``(rows, 2)`` of (seed, epoch, row), all that may decide what is drawn.
+        """
+        del seeds
+        return self.batch(rows, shape)
+
     def target(self, name: str) -> Feature:
         """Return one target of all examples, for a score: in row order, in memory.
 

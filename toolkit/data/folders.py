@@ -7,6 +7,7 @@ import pandas as pd
 
 from toolkit.data.table import Source, Table
 from toolkit.data.text_files import open_lines, readable, sha256_of
+from toolkit.data.video_streams import IMAGE_SUFFIXES
 from toolkit.errors import DataError
 
 TEXT_SUFFIXES = (".txt",)
@@ -17,7 +18,8 @@ def open_folder(folder: Path, name: str) -> Table:
 
     Hidden files and folders are passed over. Rows come sorted by path. Where every file is a
     ``.txt`` the columns are ``text, label, path``, else ``path, label``; paths are relative to
-    the folder.
+    the folder. Where every file is an image, each folder of images is a row instead: the frames
+    of a video.
 
     Args:
         folder: The folder.
@@ -37,13 +39,15 @@ def open_folder(folder: Path, name: str) -> Table:
     if empty is not None:
         raise DataError(f"{name}/{empty.name}: a class without files. Expected at least one.")
     rows = [(path, label.name) for label, found in files.items() for path in found]
+    paths = [path for path, _ in rows]
+    if all(path.suffix.lower() in IMAGE_SUFFIXES for path in paths):
+        rows = list(dict.fromkeys((path.parent, label) for path, label in rows))
     frame = pd.DataFrame(
         {
             "path": [str(path.relative_to(folder)) for path, _ in rows],
             "label": [label for _, label in rows],
         }
     )
-    paths = [path for path, _ in rows]
     if all(path.suffix.lower() in TEXT_SUFFIXES for path in paths):
         texts = [_text(path, f"{name}/{path.relative_to(folder)}") for path in paths]
         frame.insert(0, "text", texts)

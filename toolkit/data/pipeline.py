@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 
 from toolkit.data.batches import FILLER, BatchPlan
 from toolkit.data.examples import Batch, Examples
+from toolkit.errors import DataError
 
 Augment = Callable[[dict[str, Any], dict[str, Any], Any], tuple[dict[str, Any], dict[str, Any]]]
 
 
 def read_share(
-    examples: Examples, plan: BatchPlan, step: int, share: int, num_shares: int
+    examples: Examples,
+    plan: BatchPlan,
+    step: int,
+    share: int,
+    num_shares: int,
+    training: bool = False,
 ) -> tuple[Batch, NDArray[np.int64], NDArray[np.int32]]:
     """Read one share of a global batch, its weights divided by the global batch's total.
 
@@ -34,10 +40,14 @@ def read_share(
     size = -(-len(planned.rows) // num_shares)
     rows = planned.rows[share * size : (share + 1) * size]
     rows = np.concatenate([rows, np.full(size - len(rows), FILLER, dtype=np.int64)])
-    batch = examples.batch(np.maximum(rows, 0), planned.shape)
+    seeds = row_seeds(plan.seed, planned.epoch, rows)
+    if training:
+        batch = examples.training_batch(np.maximum(rows, 0), planned.shape, seeds)
+    else:
+        batch = examples.batch(np.maximum(rows, 0), planned.shape)
     present = (rows != FILLER).reshape(-1, *[1] * (batch.weights.ndim - 1))
     weights = np.where(present, batch.weights / total, 0).astype(np.float32)
-    return batch._replace(weights=weights), rows, row_seeds(plan.seed, planned.epoch, rows)
+    return batch._replace(weights=weights), rows, seeds
 
 
 def row_seeds(seed: int, epoch: int, rows: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -72,7 +82,8 @@ def make_dataset(
     Returns:
         A dataset of ``(inputs, targets, weights, rows)``, one element a share.
     """
-    sample = read_share(examples, plan, first_step, shares[0], num_shares)[0]
+    training = augment is not None
+    sample = read_share(examples, plan, first_step, shares[0], num_shares, training)[0]
     names = (tuple(sample.inputs), tuple(sample.targets))
     flat = [*sample.inputs.values(), *sample.targets.values(), sample.weights]
     specs = [_spec(array, len(plan.shapes[0]) > 0) for array in flat]
@@ -82,7 +93,7 @@ def make_dataset(
     def read(index: int) -> list[NDArray[Any]]:
         step, share = divmod(int(index), len(owned))
         batch, rows, seeds = read_share(
-            examples, plan, first_step + step, int(owned[share]), num_shares
+            examples, plan, first_step + step, int(owned[share]), num_shares, training
         )
         return [*batch.inputs.values(), *batch.targets.values(), batch.weights, rows, seeds]
 
@@ -104,6 +115,12 @@ def make_dataset(
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.prefetch(4).with_options(options)
+
+
+def reading_error(error: tf.errors.OpError) -> DataError | None:
+    """What examples raised when they were read, which TensorFlow hands on as words, or None."""
+    _, found, said = str(error).partition(f"{DataError.__name__}: ")
+    return DataError(said.partition("\nTraceback")[0].strip()) if found else None
 
 
 def _spec(array: NDArray[np.generic], padded: bool) -> tf.TensorSpec:

@@ -6,12 +6,14 @@ TensorFlow is imported only when such a name is opened.
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from toolkit.data.table import Source, Table
+from toolkit.data.tfds_videos import keep_videos, video_features, with_files
 from toolkit.errors import DataError
 
 TFDS_PREFIX = "tfds:"
@@ -38,7 +40,8 @@ def open_tfds(uri: str, split: str, data_dir: str | None) -> Table:
     """Opens one split; the columns are the features' names.
 
     Text is decoded, the numbers of a ``ClassLabel`` become its names (-1: missing), arrays such
-    as audio stay arrays, nested features are named ``outer/inner``.
+    as audio stay arrays, videos become files in the cache, nested features are named
+    ``outer/inner``.
 
     Args:
         uri: The name.
@@ -52,15 +55,22 @@ def open_tfds(uri: str, split: str, data_dir: str | None) -> Table:
 
     wanted = named_split(uri) or split
     builder = _builder(uri, data_dir)
+    videos = video_features(builder.info.features)
+    decoders = dict.fromkeys(videos, tfds.decode.SkipDecoding()) or None
+    folder = Path()
     try:
-        rows = list(tfds.as_numpy(builder.as_dataset(split=wanted)))
+        dataset = tfds.as_numpy(builder.as_dataset(split=wanted, decoders=decoders))
+        if videos:
+            identity = {"name": builder.info.full_name, "split": wanted}
+            folder = keep_videos(identity, videos, lambda: dataset)
+        rows = list(with_files(dataset, videos))
     except ValueError as error:
         raise DataError(f"{uri}: no split {wanted!r}. Received: {_first_line(error)}") from error
     if not rows:
         raise DataError(f"{uri}: no rows in split {wanted!r}. Expected at least one.")
     frame = _frame([dict(_flat(row)) for row in rows], dict(_flat(builder.info.features)))
     name = f"{TFDS_PREFIX}{_parse(uri)[0]}:{wanted}"
-    source = Source(name, "example", _sha256(frame))
+    source = Source(name, "example", _sha256(frame), folder)
     return Table.from_source(frame, source)
 
 

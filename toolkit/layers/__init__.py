@@ -41,6 +41,7 @@ from toolkit.layers.sinusoidal_positions import SinusoidalPositions
 from toolkit.layers.spec_augment import SpecAugment
 from toolkit.layers.stochastic_depth import StochasticDepth
 from toolkit.layers.temporal_convolution import TemporalConvolutionBlock, TemporalConvolutionStack
+from toolkit.layers.temporal_shift import TemporalShift
 from toolkit.layers.text_convolution import TextConvolution
 from toolkit.layers.tied_cross_entropy import tied_cross_entropy
 from toolkit.layers.time_projection import TimeProjection
@@ -96,6 +97,7 @@ __all__ = [
     "StochasticDepth",
     "TemporalConvolutionBlock",
     "TemporalConvolutionStack",
+    "TemporalShift",
     "TextConvolution",
     "TimeProjection",
     "TokenDropout",

@@ -72,6 +72,11 @@ class SplitOptions(Section):
     column: Column | None = Field(
         None, description="Column that says train, validation or test for each row."
     )
+    test_value: Annotated[str | int, Expects("a value of the column")] | None = Field(
+        None,
+        description="With column: what it says of test rows, such as the number of a fold; the "
+        "others are for training, validation is cut out of them.",
+    )
     time: Column | None = Field(
         None, description="Column of dates for a split by date; shares then cut in order of time."
     )
@@ -81,7 +86,11 @@ class SplitOptions(Section):
     def _check(self) -> Self:
         parts = {name: getattr(self, name) for name in ("validation", "test")}
         written = {name: part for name, part in parts.items() if part is not None}
-        if self.column is not None and written:
+        if self.test_value is not None and self.column is None:
+            refuse("test_value", "there is no column that could hold it; give column too")
+        if self.test_value is not None and "test" in written:
+            refuse("test", "test_value already says which rows these are")
+        if self.column is not None and written and self.test_value is None:
             refuse(next(iter(written)), "the split column already says which rows these are")
         if len({isinstance(part, datetime) for part in written.values()}) > 1:
             refuse("test", "a date and a share do not mix; give two dates or two shares")

@@ -82,6 +82,11 @@ class TrainOptions(Section):
     average_checkpoints: int = Field(
         1, ge=1, description="The model is the average of the last n checkpoints; 1: the best one."
     )
+    choose: Literal["best", "last"] = Field(
+        "best",
+        description="Which weights the model gets: the best by the validation score, or the last, "
+        "which are better where the validation split is so small that chance decides.",
+    )
     early_stopping: EarlyStopping | None = Field(None, description="When to stop early.")
     shuffle: bool = Field(True, description="A new order of the examples each epoch.")
 

@@ -11,8 +11,11 @@ import json
 import math
 import os
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 IMPORTABLE = ("tensorflow", "tensorflow_text")
 SHOWN = 160  # characters of a value in a message
@@ -41,13 +44,20 @@ def replay(directory: Path) -> dict[str, Any]:
 
 def _tensors(tf: Any, specs: Any, instances: list[Any]) -> dict[str, Any]:
     return {
-        name: tf.constant([_value(row[name]) for row in instances], spec["dtype"])
+        name: tf.constant(_stacked([_value(row[name]) for row in instances]), spec["dtype"])
         for name, spec in specs.items()
     }
 
 
+def _stacked(values: list[Any]) -> Any:
+    return np.stack(values) if isinstance(values[0], np.ndarray) else values
+
+
 def _value(value: Any) -> Any:
     """What a JSON value stands for: text as bytes, nested lists likewise."""
+    if isinstance(value, dict) and "shape" in value:  # an array of bytes
+        numbers = np.frombuffer(zlib.decompress(base64.b64decode(value["b64"])), np.uint8)
+        return numbers.reshape(value["shape"])
     if isinstance(value, dict):
         return base64.b64decode(value["b64"])
     if isinstance(value, str):
@@ -56,6 +66,8 @@ def _value(value: Any) -> Any:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
+    if isinstance(value, dict) and "shape" in value:
+        return tuple(value["shape"])
     return (len(value), *_shape(value[0])) if isinstance(value, list) and value else ()
 
 

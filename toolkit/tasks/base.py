@@ -210,10 +210,12 @@ class Task(ABC, Generic[OptionsT]):
             f"Received: task={self.options.task.type!r}."
         )
 
-    def draw(
-        self, answers: Mapping[str, NDArray[Any]], examples: Examples, directory: Path
-    ) -> None:
-        """Write pictures of answers to ``directory``, which may not be there yet; none here."""
+    def pictures(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, bytes]:
+        """Return pictures that go with the report, png content by file name; none by default."""
+        del answers, examples, table
+        return {}
 
     @abstractmethod
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
@@ -262,6 +264,14 @@ class Task(ABC, Generic[OptionsT]):
         """Answer raw inputs in the graph: what is exported."""
         inputs = {name: dense(value) for name, value in self.preprocess(raw).items()}
         return self.named(self.answer(model, inputs))
+
+    def more_signatures(self, model: keras.Model) -> dict[str, Any]:
+        """Return further ``tf.function`` signatures to export beside ``serve``, by name.
+
+        Each needs an ``input_signature``; the card's rules say what it takes.
+        """
+        del model
+        return {}
 
 
 def _silent(what: str, done: int, total: int) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from toolkit.data.batches import BatchPlan
 from toolkit.data.examples import Examples
-from toolkit.data.pipeline import make_dataset
+from toolkit.data.pipeline import make_dataset, reading_error
 from toolkit.errors import TrainingError
 from toolkit.tasks.base import Task
 from toolkit.training.distribution import Distribution
@@ -93,6 +93,8 @@ class Engine:
         except tf.errors.ResourceExhaustedError as error:
             self._make_smaller(error)
             return Taken(self.rule.steps - before, np.zeros(0, np.float32), signals)
+        except tf.errors.OpError as error:
+            raise reading_error(error) or error from error
         self._position = step + len(losses)
         return Taken(len(losses), losses, agreed)
 

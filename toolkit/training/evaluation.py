@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from toolkit.data.batches import FILLER, BatchPlan
 from toolkit.data.examples import Examples
-from toolkit.data.pipeline import make_dataset
+from toolkit.data.pipeline import make_dataset, reading_error
 from toolkit.tasks.base import Task, as_arrays
 from toolkit.training.distribution import Distribution, distribute
 
@@ -80,6 +80,8 @@ class Evaluator:
                 if batch_size == 1 or self.distribution.num_workers > 1:
                     raise
                 batch_size = max(1, batch_size // 2)
+            except tf.errors.OpError as error:
+                raise reading_error(error) or error from error
 
     def _whole(self, examples: Examples, batch_size: int, tick: Tick) -> tuple[Answers, Any]:
         size = max(batch_size, self.distribution.num_replicas)

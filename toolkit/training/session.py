@@ -309,11 +309,13 @@ class Session:
         self.progress.say(f"Out of memory: going on with {count} micro-batches per step.")
 
     def _choose(self) -> None:
-        """Put the best weights, or the average of the last checkpoints, into the model."""
+        """Put the best or the last weights, or an average of the last, into the model."""
         best = self.state.best
-        step = best.best_step if best.best_step is not None else self.state.step
+        step, score = best.best_step, best.best
+        if step is None or self.options.choose == "last":
+            step, score = self.state.step, self.state.history[-1].get(f"validation_{best.name}")
         weights = answering_weights(self.model, self.rule, self.saver.load(step))
-        self.chosen_step, self.chosen_score = step, best.best
+        self.chosen_step, self.chosen_score = step, score
         last = self.saver.newest_steps(self.options.average_checkpoints)
         if len(last) > 1:
             weights = self._better_average(weights, last)

@@ -2,82 +2,100 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.data.examples import Batch
 from toolkit.data.windows import WindowExamples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from toolkit.tasks.forecasting.task import Forecasting
 
 SHOWN = 3  # times the steps ahead that are shown of the context
 MOST = 2_000  # windows that pictures are chosen from
 LAGS = 48
+LINES = 10
 
 
-def draw(
-    task: Forecasting, forecast: NDArray[Any], examples: WindowExamples, directory: Path
-) -> None:
-    """Write ``fans.png``, ``error_by_step.png`` and ``residuals.png``.
+def draw(task: Forecasting, forecast: NDArray[Any], examples: WindowExamples) -> dict[str, bytes]:
+    """Return ``fans.png``, ``error_by_step.png`` and ``residuals.png``.
 
     Args:
         task: prepared.
         forecast: ``(windows, steps, targets, 1 + levels)`` in units.
         examples: the windows.
-        directory: where to; made if it is not there.
     """
-    from matplotlib.figure import Figure  # slow to load, and only needed here
-
-    directory.mkdir(parents=True, exist_ok=True)
-    count = min(len(examples), MOST)
-    rows = np.linspace(0, len(examples) - 1, count).astype(np.int64)
+    rows = np.linspace(0, len(examples) - 1, min(len(examples), MOST)).astype(np.int64)
     batch = examples.batch(rows)
     center, scale = batch.inputs["scale"][:, :1], batch.inputs["scale"][:, 1:]
-    true = batch.targets["target"]
     guess = (forecast[rows] - center[..., None]) / scale[..., None]
-    squares = (guess[..., 0] - true) ** 2  # (windows, steps, targets)
+    left = batch.targets["target"] - guess[..., 0]  # (windows, steps, targets)
+    return {
+        "fans.png": _fans(task, forecast[rows], batch, left),
+        "error_by_step.png": _error_by_step(task, left),
+        "residuals.png": _residuals(task, left),
+    }
 
-    figure = Figure(figsize=(10, 9), layout="constrained")
-    every = np.nanmean(squares, axis=1)
+
+def _fans(task: Forecasting, forecast: NDArray[Any], batch: Batch, left: NDArray[Any]) -> bytes:
+    """The best, the median and the worst window."""
+    figure, plots = _figure(10, 9, 3)
+    scales: Any = batch.inputs["scale"]
+    center, scale = scales[:, 0], scales[:, 1]
+    every = np.nanmean(left**2, axis=1)
     order = np.argsort(np.where(np.isnan(every), np.inf, every), axis=None)
-    places = {"best": order[0], "median": order[len(order) // 2],
-              "worst": order[np.isfinite(every).sum() - 1]}  # fmt: skip
-    for axes, (name, place) in zip(figure.subplots(3), places.items(), strict=True):
+    worst = order[np.isfinite(every).sum() - 1]
+    places = {"best": order[0], "median": order[len(order) // 2], "worst": worst}
+    for axes, (name, place) in zip(plots, places.items(), strict=True):
         window, target = np.unravel_index(place, every.shape)
+        level, size = center[window, target], scale[window, target]
         history = batch.inputs["target"][window, -SHOWN * task.prediction_length :, target]
-        level, size = center[window, 0, target], scale[window, 0, target]
-        came = true[window, :, target] * size + level
-        answer = forecast[rows[window], :, target]
+        came = batch.targets["target"][window, :, target] * size + level
+        answer = forecast[window, :, target]
         _fan(axes, history * size + level, came, answer, task.options.task.quantiles)
-        axes.set_title(
-            f"{name}: {task.targets[target]}, mean squared error {every.flat[place]:.3g}"
-        )
-    figure.savefig(directory / "fans.png")
+        error = f"mean squared error {every.flat[place]:.3g}"
+        axes.set_title(f"{name}: {task.targets[target]}, {error}")
+    return _png(figure)
 
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
-    steps = np.arange(1, task.prediction_length + 1)
-    for target, name in enumerate(task.targets[:10]):
-        axes.plot(steps, np.nanmean(squares[..., target], axis=0), label=name)
+
+def _error_by_step(task: Forecasting, left: NDArray[Any]) -> bytes:
+    figure, (axes,) = _figure(8, 4)
+    for target, name in enumerate(task.targets[:LINES]):
+        steps = np.arange(1, left.shape[1] + 1)
+        axes.plot(steps, np.nanmean(left[..., target] ** 2, axis=0), label=name)
     axes.set(xlabel="step ahead", ylabel="mean squared error, scaled")
     axes.legend()
-    figure.savefig(directory / "error_by_step.png")
+    return _png(figure)
 
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
-    left = (true - guess[..., 0])[:, 0]  # one step ahead, (windows, targets)
-    for target, name in enumerate(task.targets[:10]):
-        found = autocorrelation(left[:, target], LAGS)
+
+def _residuals(task: Forecasting, left: NDArray[Any]) -> bytes:
+    figure, (axes,) = _figure(8, 4)
+    for target, name in enumerate(task.targets[:LINES]):
+        found = autocorrelation(left[:, 0, target], LAGS)
         axes.plot(np.arange(1, len(found) + 1), found, label=name)
     axes.axhline(0, color="grey", linewidth=0.8)
     axes.set(xlabel="windows apart", ylabel="autocorrelation of one-step errors")
     axes.legend()
-    figure.savefig(directory / "residuals.png")
+    return _png(figure)
+
+
+def _figure(width: float, height: float, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure  # slow to load, and only needed here
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(rows, squeeze=False)[:, 0])
+
+
+def _png(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()
 
 
 def _fan(axes: Axes, history: Any, true: Any, forecast: Any, levels: tuple[float, ...]) -> None:

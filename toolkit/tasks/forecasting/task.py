@@ -372,12 +372,13 @@ class Forecasting(Task[options.Options]):
             report["backtests"] = backtests.backtests(self, series, folds)
         return report
 
-    def draw(
-        self, answers: Mapping[str, NDArray[Any]], examples: Examples, directory: Path
-    ) -> None:
-        """Write forecast fans, the error of each step and the residuals' autocorrelation."""
+    def pictures(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, bytes]:
+        """Return forecast fans, the error of each step and the residuals' autocorrelation."""
+        del table
         assert isinstance(examples, WindowExamples)
-        pictures.draw(self, answers["forecast"], examples, directory)
+        return pictures.draw(self, answers["forecast"], examples)
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """A row for each series, step and target."""

@@ -1,0 +1,1 @@
+"""Video classification: a label for a video."""
