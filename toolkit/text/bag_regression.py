@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from toolkit.ragged import Ragged
 from toolkit.text.naive_bayes import log_count_ratios
 
-STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # inverse of the regularisation
+STRENGTHS = (3.0, 10.0, 30.0, 100.0, 300.0)  # inverse of the regularisation
 FEW = 50  # texts: from fewer, nothing can be held out
 HELD_OUT = 0.2
 MAX_ITERATIONS = 100
@@ -79,7 +79,7 @@ def solve(
 
 
 class Fits:
-    """Regularised fits, each begun where the last one ended.
+    """Regularised fits.
 
     Args:
         several: whether a text may have several classes: one regression a class instead of one
@@ -90,9 +90,7 @@ class Fits:
     def __init__(self, several: bool, num_classes: int) -> None:
         self.several, self.num_classes = several, num_classes
         count = num_classes if several else 1
-        self.models = [
-            LogisticRegression(warm_start=True, max_iter=MAX_ITERATIONS) for _ in range(count)
-        ]
+        self.models = [LogisticRegression(max_iter=MAX_ITERATIONS) for _ in range(count)]
         self.constant: dict[int, float] = {}
 
     def fit(
