@@ -27,6 +27,7 @@ from toolkit.tasks.translation import models, options
 from toolkit.tasks.translation.alignment import attention_of, draw, with_end
 from toolkit.tasks.translation.losses import r_drop_loss, smoothed_loss, token_losses
 from toolkit.tasks.translation.pairs import (
+    SAME_LETTERS,
     PairOptions,
     Pairs,
     require_size,
@@ -92,16 +93,16 @@ class Translation(Task[options.Options]):
     ) -> PairOptions:
         vocabulary = self.options.data.vocabulary
         shared, size = vocabulary.shared, vocabulary.size
+        decision: Decision
         if shared == "auto":
             same = same_letters(source, target)
-            decision = Decision(same >= 0.7, f"the sides share {same:.0%} of their letters")
+            decision = Decision(same >= SAME_LETTERS, f"the sides share {same:.0%} of their letters")
             self.decisions["data.vocabulary.shared"] = decision
             shared = decision.value
         if size == "auto":
-            words = sum(len(str(text).split()) for text in (*source, *target))
-            words = words if shared else words // 2
-            size = vocabulary_size(words)
-            self.decisions["data.vocabulary.size"] = Decision(size, f"{words:,} training words")
+            sides = [np.concatenate([source, target])] if shared else [source, target]
+            decision = Decision(*max(vocabulary_size(side) for side in sides))
+            self.decisions["data.vocabulary.size"], size = decision, decision.value
         form = None if vocabulary.unicode == "none" else vocabulary.unicode.upper()
         return PairOptions(vocabulary.type, size, shared, vocabulary.lowercase, form)
 
