@@ -20,7 +20,8 @@ from toolkit.data.examples import Examples
 from toolkit.data.store import StoredExamples
 from toolkit.errors import ArgumentError, RunError
 from toolkit.layers import tied_cross_entropy
-from toolkit.models.decoding import Answers, Rules, beam_search, sample
+from toolkit.models.decoding import Answers, Rules, beam_search
+from toolkit.models.sampling import sample
 from toolkit.models.seq2seq import Seq2Seq, Uncached
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.translation import models, options
