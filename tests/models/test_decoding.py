@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from toolkit.models import decoding
-from toolkit.models.decoding import Rules, beam_search, sample
+from toolkit.models.decoding import Rules, beam_search
+from toolkit.models.sampling import sample, uniform
 
 VOCABULARY, START, END = 6, 2, 3
 LETTERS = [1, 4, 5]  # all that may be chosen besides the end
@@ -163,7 +163,7 @@ def test_several_samples_differ() -> None:
 
 
 def test_uniform_numbers() -> None:
-    numbers = np.array([decoding.uniform(tf.range(1000), tf.constant(i)) for i in range(10)])
+    numbers = np.array([uniform(tf.range(1000), tf.constant(i)) for i in range(10)])
     assert numbers.min() >= 0
     assert numbers.max() < 1
     assert abs(numbers.mean() - 0.5) < 0.01

@@ -129,6 +129,16 @@ def test_decisions_are_noted() -> None:
     assert noted["data.left_out"].value == 0
 
 
+def test_every_letter_has_a_piece_whatever_the_script() -> None:
+    frame = pairs()
+    frame["source"] = [
+        "".join(chr(0x4E00 + (7 * row + i) % 400) for i in range(12)) for row in range(len(frame))
+    ]
+    prepared, _ = task(frame, SMALL, data={"vocabulary": "auto"})
+    assert prepared.decisions["data.vocabulary.size"].value >= 1000
+    assert len(prepared.fitted.source) > 400 + 256
+
+
 def test_other_letters_have_a_vocabulary_of_their_own(tmp_path: Path) -> None:
     frame = pairs()
     greek = str.maketrans("abdefgiklmnoprstuvz", "αβδεφγικλμνοπρστυωζ")

@@ -1,4 +1,4 @@
-"""Search for the likeliest outputs of any decoder: greedy, beam and sampling, in the graph.
+"""Search for the likeliest outputs of any decoder, in the graph; `sampling` draws them instead.
 
 A decoder offers `initial_state(encoded, batch_size, max_length)`, a nest whose leaves have the
 batch first, and `step(tokens, state, index)`, from the tokens (batch,) before position `index` to
@@ -147,7 +147,7 @@ class _Beam:
 
     def run(self, encoded: Any) -> Answers:
         self.batch = ops.shape(self.rules.limits)[0]
-        self.length = _longest(self.rules.limits, encoded)
+        self.length = longest(self.rules.limits, encoded)
         state = self.decoder.initial_state(encoded, self.batch, self.length)
         if self.coverage_penalty:
             self.real = ops.cast(state["padding_mask"], "float32")[:, None]
@@ -201,11 +201,11 @@ class _Beam:
         tokens = self._appended(live.tokens, parents, index)
         chosen = ops.take_along_axis(chosen, order, axis=1)
         tokens = ops.where(ops.arange(self.length) == index, chosen[..., None], tokens)
-        live = _Live(tokens, ops.maximum(going, 2 * IMPOSSIBLE), _gathered(coverage, parents))
+        live = _Live(tokens, ops.maximum(going, 2 * IMPOSSIBLE), gathered(coverage, parents))
         return index + 1, live, ended, self._follow(state, after, parents)
 
     def _appended(self, tokens: Tensor, parents: Tensor, index: Tensor) -> Tensor:
-        return tokens if self.width == 1 else _gathered(tokens, parents)
+        return tokens if self.width == 1 else gathered(tokens, parents)
 
     def _covered(self, coverage: Tensor, after: Any) -> Tensor:
         if not self.coverage_penalty:
@@ -228,16 +228,16 @@ class _Beam:
         totals, parents, ending = (x[:, :width] for x in (totals, parents, ending))
         ending = ending & (totals > IMPOSSIBLE / 2) & ~self._done(index, count)[:, None]
         score = totals / ops.cast(index + 1, "float32") ** self.length_penalty
-        score = score + _gathered(self._unread(coverage), parents)[..., 0]
+        score = score + gathered(self._unread(coverage), parents)[..., 0]
         all_scores = ops.concatenate([scores, ops.where(ending, score, IMPOSSIBLE)], axis=1)
         all_sums = ops.concatenate([sums, ops.where(ending, totals, IMPOSSIBLE)], axis=1)
-        new = _gathered(live.tokens, parents)
+        new = gathered(live.tokens, parents)
         new = ops.where(ops.arange(self.length) == index, self.rules.end_id, new)
         all_tokens = ops.concatenate([tokens, new], axis=1)
         scores, order = ops.top_k(all_scores, width)
         sums = ops.take_along_axis(all_sums, order, axis=1)
         count = count + ops.sum(ops.cast(ending, "int32"), axis=1)
-        return _gathered(all_tokens, order), scores, sums, count
+        return gathered(all_tokens, order), scores, sums, count
 
     def _unread(self, coverage: Tensor) -> Tensor:
         """(batch, beam, 1): the penalty for what each hypothesis has not attended to."""
@@ -266,93 +266,7 @@ class _Beam:
         return ops.reshape(x, (self.batch * self.width,))
 
 
-def sample(
-    decoder: Decoder,
-    encoded: Any,
-    rules: Rules,
-    *,
-    seeds: Tensor,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    num_answers: int = 1,
-) -> Answers:
-    """Outputs drawn at random, the likeliest first; the same seeds draw the same.
-
-    Args:
-        decoder: a built model.
-        encoded: what `decoder.initial_state` takes.
-        rules: what outputs may look like.
-        seeds: integers (batch,).
-        temperature: below 1 for likelier tokens, above 1 for more variety.
-        top_k: draw from so many of the likeliest tokens; None for all.
-        top_p: draw from the likeliest tokens that together have this probability; None for all.
-        num_answers: independent draws for each row.
-
-    Returns:
-        The answers; scores are their log-probabilities under the model itself.
-
-    Raises:
-        ArgumentError: sizes below 1.
-
-    Reference: for `top_p`, Holtzman et al. (arXiv 1904.09751).
-    """
-    check_positive(num_answers=num_answers)
-    batch, length = ops.shape(rules.limits)[0], _longest(rules.limits, encoded)
-    state = decoder.initial_state(encoded, batch, length)
-    state = keras.tree.map_structure(lambda x: ops.repeat(x, num_answers, axis=0), state)
-    seeds = ops.repeat(seeds, num_answers, axis=0) + ops.tile(ops.arange(num_answers), (batch,))
-    rows = batch * num_answers
-
-    def goes_on(index: Tensor, tokens: Tensor, total: Tensor, done: Tensor, state: Any) -> Tensor:
-        return ops.logical_and(index < length, ops.any(~done))
-
-    def advance(index: Tensor, tokens: Tensor, total: Tensor, done: Tensor, state: Any) -> Any:
-        before = ops.take(tokens, ops.maximum(index - 1, 0), axis=1)
-        before = ops.where(index > 0, before, rules.start_id)
-        logits, state = decoder.step(before, state, index)
-        values = rules.allowed(logits, index, num_answers)
-        chosen = _draw(values / temperature, uniform(seeds, index), top_k, top_p)
-        step = ops.take_along_axis(values, chosen[:, None], axis=1)[:, 0]
-        tokens = ops.where((ops.arange(length) == index) & ~done[:, None], chosen[:, None], tokens)
-        total = total + ops.where(done, 0.0, step)
-        done = ops.logical_or(done, chosen == rules.end_id)
-        return index + 1, tokens, total, done, state
-
-    zeros = ops.zeros((rows, length), "int32")
-    first = (ops.cast(0, "int32"), zeros, ops.zeros((rows,)), zeros[:, 0] > 0, state)
-    _, tokens, total, _, _ = ops.while_loop(goes_on, advance, first)
-    tokens = ops.reshape(ops.where(tokens == rules.end_id, 0, tokens), (batch, num_answers, -1))
-    scores, order = ops.top_k(ops.reshape(total, (batch, num_answers)), num_answers)
-    return Answers(_gathered(tokens, order), scores, scores)
-
-
-def _draw(values: Tensor, share: Tensor, top_k: int | None, top_p: float | None) -> Tensor:
-    """One token a row: where `share` of the probability of those that are kept ends."""
-    size = min(top_k or values.shape[-1], values.shape[-1])
-    best, tokens = ops.top_k(values, size)
-    weights = ops.exp(best - best[:, :1])
-    probabilities = weights / ops.sum(weights, axis=-1, keepdims=True)
-    if top_p is not None:
-        above = ops.cumsum(probabilities, axis=-1) - probabilities
-        probabilities = ops.where(above < top_p, probabilities, 0.0)
-    reached = ops.cumsum(probabilities, axis=-1)
-    place = ops.sum(ops.cast(reached <= share[:, None] * reached[:, -1:], "int32"), axis=-1)
-    place = ops.minimum(place, size - 1)
-    return ops.cast(ops.take_along_axis(tokens, place[:, None], axis=1)[:, 0], "int32")
-
-
-def uniform(seeds: Tensor, index: Tensor) -> Tensor:
-    """Numbers (batch,) in [0, 1) of (seed, index) alone: the finish of MurmurHash3."""
-    x = ops.cast(seeds, "uint32") + ops.cast(index, "uint32") * ops.cast(0x9E3779B9, "uint32")
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        x = ops.bitwise_xor(x, ops.right_shift(x, ops.cast(shift, "uint32")))
-        x = x * ops.cast(factor, "uint32")
-    x = ops.bitwise_xor(x, ops.right_shift(x, ops.cast(16, "uint32")))
-    return ops.cast(ops.right_shift(x, ops.cast(8, "uint32")), "float32") / 2.0**24
-
-
-def _longest(limits: Tensor, encoded: Any) -> Tensor:
+def longest(limits: Tensor, encoded: Any) -> Tensor:
     """The largest limit, made to depend on the data.
 
     A graph would otherwise know the length of a state that has no step yet, and would not let it
@@ -362,6 +276,6 @@ def _longest(limits: Tensor, encoded: Any) -> Tensor:
     return ops.max(limits) + 0 * ops.cast(value, "int32")
 
 
-def _gathered(x: Tensor, rows: Tensor) -> Tensor:
+def gathered(x: Tensor, rows: Tensor) -> Tensor:
     """(batch, beam, ...) in another order of the beam, (batch, taken)."""
     return ops.take_along_axis(x, rows[..., None], axis=1)

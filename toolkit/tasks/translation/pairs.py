@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from toolkit.text.subwords import END, Subwords
 
 MAX_SIZE, MIN_SIZE = 32_000, 400
 SAME_LETTERS = 0.7  # of the letters of either side that the other side has too
+COVERED = 0.9995  # of the text: what its letters make, the others being read byte by byte
+BYTES = 300  # pieces for bytes and marks
 SLACK = 5  # pieces added to both sides before their ratio is taken
 
 
@@ -167,9 +170,19 @@ def _digest(pieces: Subwords) -> str:
     return hashlib.sha256(pieces.model).hexdigest()
 
 
-def vocabulary_size(words: int) -> int:
-    """Pieces that suit a number of words of running text: ten times its square root."""
-    return int(np.clip(round(10 * words**0.5, -2), MIN_SIZE, MAX_SIZE))
+def vocabulary_size(texts: NDArray[np.object_]) -> tuple[int, str]:
+    """Pieces that suit running text, and why: ten times the square root of its words.
+
+    Where words are not separated, twelve characters count as a word. Every letter that is not very
+    rare needs a piece of its own.
+    """
+    letters = Counter("".join(str(text) for text in texts))
+    total = sum(letters.values())
+    words = max(sum(len(str(text).split()) for text in texts), total // 12)
+    seen = np.cumsum([count for _, count in letters.most_common()])
+    alphabet = int(np.searchsorted(seen, COVERED * total)) + 1
+    size = int(np.clip(round(10 * words**0.5, -2), MIN_SIZE, MAX_SIZE))
+    return max(size, 2 * alphabet + BYTES), f"{words:,} training words, {alphabet:,} letters"
 
 
 def same_letters(source: NDArray[np.object_], target: NDArray[np.object_]) -> float:
@@ -183,12 +196,8 @@ def same_letters(source: NDArray[np.object_], target: NDArray[np.object_]) -> fl
 
 
 def _letters(texts: NDArray[np.object_]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for text in texts[:10_000]:
-        for letter in str(text):
-            if letter.isalpha():
-                counts[letter] = counts.get(letter, 0) + 1
-    return counts
+    counts = Counter("".join(str(text) for text in texts[:10_000]))
+    return {letter: count for letter, count in counts.items() if letter.isalpha()}
 
 
 def require_size(pairs: Pairs, written: int | str) -> None:

@@ -20,21 +20,22 @@ from toolkit.data.examples import Examples
 from toolkit.data.store import StoredExamples
 from toolkit.errors import ArgumentError, RunError
 from toolkit.layers import tied_cross_entropy
-from toolkit.models.decoding import Answers, Rules, beam_search, sample
+from toolkit.models.decoding import Answers, Rules, beam_search
+from toolkit.models.sampling import sample
 from toolkit.models.seq2seq import Seq2Seq, Uncached
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.translation import models, options
 from toolkit.tasks.translation.alignment import attention_of, draw, with_end
 from toolkit.tasks.translation.losses import r_drop_loss, smoothed_loss, token_losses
-from toolkit.tasks.translation.pairs import (
-    PairOptions,
-    Pairs,
-    require_size,
-    same_letters,
-    too_long_or_uneven,
-    vocabulary_size,
-)
+from toolkit.tasks.translation.pairs import Pairs, require_size, too_long_or_uneven
 from toolkit.tasks.translation.reporting import compared, report_on
+from toolkit.tasks.translation.settling import (
+    MAX_LENGTH,
+    recommended,
+    settle_dropout,
+    settle_lengths,
+    settle_pieces,
+)
 from toolkit.text.bpe import BPEDropout
 from toolkit.text.subwords import END, START
 
@@ -42,9 +43,7 @@ if TYPE_CHECKING:
     from toolkit.data.splits import Splits
     from toolkit.data.table import Table
 
-MAX_LENGTH, MIN_LENGTH = 512, 64
-CHUNK = 10_000
-MANY = 500_000  # training pairs from which BPE-dropout is no help
+CHUNK = 10_000  # rows
 
 
 class Translation(Task[options.Options]):
@@ -73,64 +72,24 @@ class Translation(Task[options.Options]):
         """Fit the pieces and lengths on the training split; settle model and dropout."""
         source, target = self._sides(splits.train)
         self.rows = len(source)
-        self.pairs = Pairs.fit(source, target, self._pair_options(source, target))
-        require_size(self.pairs, self.options.data.vocabulary.size)
-        self._settle_lengths(source, target)
+        data = self.options.data
+        options_of_pairs, decisions = settle_pieces(data.vocabulary, source, target)
+        self.decisions |= decisions
+        self.pairs = Pairs.fit(source, target, options_of_pairs)
+        require_size(self.pairs, data.vocabulary.size)
+        self.pieces, decisions = settle_lengths(self.pairs, data.sequence_length, source, target)
+        self.decisions |= decisions
+        self.dropout, decisions = settle_dropout(data.vocabulary, self.rows)
+        self.decisions |= decisions
         if self.model_options == "auto":
             decision = models.choose_model(self.rows)
             self.model_options = options.Transformer.model_validate(decision.value)
             self.decisions["model"] = decision
-        self.dropout = self._settle_dropout()
 
     def _sides(self, table: Table) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
         columns = (self.options.data.source, self.options.data.target)
         source, target = (np.array(texts(table, column), dtype=object) for column in columns)
         return source, target
-
-    def _pair_options(
-        self, source: NDArray[np.object_], target: NDArray[np.object_]
-    ) -> PairOptions:
-        vocabulary = self.options.data.vocabulary
-        shared, size = vocabulary.shared, vocabulary.size
-        if shared == "auto":
-            same = same_letters(source, target)
-            decision = Decision(same >= 0.7, f"the sides share {same:.0%} of their letters")
-            self.decisions["data.vocabulary.shared"] = decision
-            shared = decision.value
-        if size == "auto":
-            words = sum(len(str(text).split()) for text in (*source, *target))
-            words = words if shared else words // 2
-            size = vocabulary_size(words)
-            self.decisions["data.vocabulary.size"] = Decision(size, f"{words:,} training words")
-        form = None if vocabulary.unicode == "none" else vocabulary.unicode.upper()
-        return PairOptions(vocabulary.type, size, shared, vocabulary.lowercase, form)
-
-    def _settle_lengths(self, source: NDArray[np.object_], target: NDArray[np.object_]) -> None:
-        """How long a side and an answer may be."""
-        lengths = [
-            self.fitted.encode("source", source).lengths,
-            self.fitted.encode("target", target).lengths,
-        ]
-        self.pieces = int(sum(each.sum() for each in lengths))
-        length = self.options.data.sequence_length
-        reason = "the recipe says so"
-        if length == "auto":
-            most = int(np.quantile(np.maximum(*lengths), 0.999, method="higher"))
-            length = int(np.clip(2 * most, MIN_LENGTH, MAX_LENGTH))
-            reason = f"99.9 % of the training pairs have at most {most} pieces a side"
-        self.decisions["data.sequence_length"] = Decision(length, reason)
-        ratios = lengths[1] / np.maximum(lengths[0], 1)
-        self.fitted.length = length
-        self.fitted.slope = float(max(0.5, round(1.5 * np.quantile(ratios, 0.99), 2)))
-
-    def _settle_dropout(self) -> float:
-        vocabulary = self.options.data.vocabulary
-        if vocabulary.dropout != "auto":
-            return float(vocabulary.dropout)
-        value = 0.1 if vocabulary.type == "bpe" and self.rows < MANY else 0.0
-        reason = f"{vocabulary.type}, {self.rows:,} training pairs"
-        self.decisions["data.vocabulary.dropout"] = Decision(value, reason)
-        return value
 
     def save(self, directory: Path) -> None:
         """Write ``translation.json`` and the pieces."""
@@ -259,17 +218,7 @@ class Translation(Task[options.Options]):
 
     def recommended(self) -> dict[str, Decision]:
         """What suits training from nothing."""
-        rows = f"{self.rows:,} training pairs"
-        dim = getattr(self.model_options, "hidden_dim", 256)
-        recurrent = isinstance(self.model_options, options.RNN | options.Hybrid)
-        rate = 2e-3 if recurrent else round(0.03 / dim**0.5, 5)
-        tokens = int(np.clip(self.pieces / 250, 1024, 16384))
-        epochs = int(np.clip(round((1.2e8 / self.rows) ** 0.5), 5, 60))
-        return {
-            "batch_tokens": Decision(tokens, f"{self.pieces:,} training pieces"),
-            "epochs": Decision(epochs, rows),
-            "learning_rate": Decision(rate, "recurrent" if recurrent else f"width {dim}"),
-        }
+        return recommended(self.model_options, self.rows, self.pieces)
 
     # -- answers ------------------------------------------------------------------------------
 
