@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -35,8 +35,10 @@ class Decision:
     reason: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain data for the run's manifest."""
-        return asdict(self)
+        """Return plain data for the run's manifest; a section of the recipe as a mapping."""
+        section = getattr(self.value, "model_dump", None)
+        value = section(mode="json") if section is not None else self.value
+        return {"value": value, "reason": self.reason}
 
 
 @dataclass(frozen=True)
