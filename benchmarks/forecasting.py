@@ -163,10 +163,12 @@ def quantiles() -> None:
             ]
             ridge = task.score({"forecast": np.concatenate(answers)}, test)
             scores = run.report["scores"]
+            medians = {name: round(scores[name], 4) for name in ("mae", "mae_of_median")}
             coverage = {n: round(s["coverage_80"], 3) for n, s in run.report["by_series"].items()}
         report("quantiles", f"ETTh1 {horizon}", ours_wql=round(scores["wql"], 5),
                ridge_wql=round(ridge["wql"], 5), ours_coverage=round(scores["coverage_80"], 3),
-               ridge_coverage=round(ridge["coverage_80"], 3), by_channel=coverage)  # fmt: skip
+               ridge_coverage=round(ridge["coverage_80"], 3), **medians,
+               by_channel=coverage)  # fmt: skip
 
 
 def main() -> None:

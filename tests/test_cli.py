@@ -267,7 +267,8 @@ def test_list(capsys: Output) -> None:
     assert code == 0
     assert out.startswith("Recipes:\n")
     assert "  sentiment/demo  " in out
-    assert "Tasks:\n  sentiment\n" in out
+    assert "Tasks:\n" in out
+    assert "\n  sentiment\n" in out
     listed = json.loads(told(capsys, "list", "--format", "json")[1])
     assert "sentiment" in listed["tasks"]
     assert all(Path(recipe["path"]).is_file() for recipe in listed["recipes"])

@@ -145,8 +145,8 @@ def test_shares_in_order_of_time() -> None:
         ),
         (
             {"validation": "2020-03-01", "test": "2030-01-01", "time": "day"},
-            "test split: no rows. Expected at least one. Received: train 60, validation 140, "
-            "test 0.",
+            "data.split.test: outside the data. Expected a date after 2020-01-01T00:00:00 and up "
+            "to 2020-07-18T00:00:00, as column 'day' has them. Received: 2030-01-01 00:00:00.",
         ),
         (
             {"group": "user", "time": "day"},

@@ -9,7 +9,10 @@ import pytest
 import tensorflow as tf
 
 import toolkit
+from toolkit.data.frequency import Frequency, infer_frequency
+from toolkit.data.series import Layout, read_series
 from toolkit.data.splits import load_splits
+from toolkit.data.table import Source, Table
 from toolkit.errors import DataError
 from toolkit.tasks.forecasting import backtests, clock, ridge
 from toolkit.tasks.forecasting.models import distances
@@ -105,6 +108,38 @@ def test_gaps_become_missing_steps_that_are_not_scored() -> None:
     assert "Expected none, as data.missing is refuse" in refused
 
 
+def test_summer_time_is_neither_a_gap_nor_doubled() -> None:
+    local = pd.date_range("2024-03-20", periods=6000, freq="h", tz="Europe/Berlin")
+    frame = pd.DataFrame({"date": local.tz_localize(None).astype(str), "a": np.arange(6000.0) % 24})
+    layout = Layout("date", time_zone="Europe/Berlin")
+    found = Table.from_source(frame, Source("frame", "row", ""))
+    assert read_series(found, layout, Frequency.parse("1h"), ["a"]).gaps == 0
+    assert "repeats a time" in problem(frame)  # without the zone: an hour in October
+    assert "goes back" not in problem(frame, data={"time_zone": "Europe/Berlin"})
+    with_offsets = frame.assign(date=local.astype(str))
+    found = Table.from_source(with_offsets, Source("frame", "row", ""))
+    assert read_series(found, Layout("date"), Frequency.parse("1h"), ["a"]).gaps == 0
+
+
+def test_frequencies() -> None:
+    for start, freq, want in (
+        ("2020-01-31", "ME", "1mo"),
+        ("2020-01-01", "QS", "1q"),
+        ("2020-01-01", "YS", "1y"),
+        ("2020-01-06", "7D", "1w"),
+        ("2020-01-01", "15min", "15min"),
+    ):
+        times = pd.date_range(start, periods=30, freq=freq).to_numpy("datetime64[ns]")
+        found = infer_frequency(times, np.ones(29, bool))
+        assert found is not None
+        assert str(found) == want
+        assert Frequency.parse(want) == found
+        places, on_grid = found.positions(times, np.repeat(times[:1], 30))
+        assert on_grid.all()
+        assert places.tolist() == list(range(30))
+        assert (found.at(times[0], np.arange(30)) == times).all()
+
+
 def test_series_of_different_lengths_have_their_own_scale_and_windows() -> None:
     prepared, splits = task(stores(), data={"id": "store", "target": "sold", "known": "price"})
     train = prepared.examples(splits.train)
@@ -183,7 +218,10 @@ def test_loss_falls_from_the_linear_start(model: Any) -> None:
         with tf.GradientTape() as tape:
             loss = prepared.loss(network(batch.inputs, training=True), batch.targets, weights)
         variables = network.trainable_variables
-        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+        gradients = tape.gradient(
+            loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        for variable, gradient in zip(variables, gradients, strict=True):
             variable.assign_sub(0.05 * tf.convert_to_tensor(gradient))
         return loss
 
