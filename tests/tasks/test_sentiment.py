@@ -11,7 +11,7 @@ import tensorflow as tf
 import toolkit
 from toolkit.data.splits import load_splits
 from toolkit.errors import DataError, RecipeError
-from toolkit.tasks.sentiment.labels import class_weights, example_weights
+from toolkit.data.labels import class_weights, example_weights
 from toolkit.tasks.sentiment.options import Options
 from toolkit.tasks.sentiment.task import Sentiment
 

@@ -156,7 +156,8 @@ def _prepare(recipe: Recipe, saved_state: Path | None, working: Working) -> Prep
         task = make_task(recipe.options)
         fit_state(task, splits)
     train, validation = (
-        make_examples(task, table, working) for table in (splits.train, splits.validation)
+        make_examples(task, table, working, fitting=True)
+        for table in (splits.train, splits.validation)
     )
     return Prepared(recipe, splits, task, train, validation)
 
@@ -303,12 +304,12 @@ def _train(
 
 def _export(run: Run, prepared: Prepared, distribution: Distribution) -> None:
     """Export and verify unless the recipe says none; from one device, whatever trained."""
-    run.keep_examples(prepared.splits.test)
-    if run.options.export.format == "none":
-        return
     single = run
     if distribution.num_replicas > 1:
         single = Run(run.directory, run.options, task=prepared.task)
+    single.keep_examples(prepared.splits.test)
+    if run.options.export.format == "none":
+        return
     verify(single.export())
 
 

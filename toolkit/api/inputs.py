@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
+from toolkit.data import audio
 from toolkit.data.files import EXTENSIONS, FileFormat, extension, read_chunks, to_frame
 from toolkit.data.placement import open_on_disk, place
 from toolkit.data.report import raise_all
@@ -63,9 +64,16 @@ class InputReader:
         if not isinstance(inputs, str | os.PathLike):
             return self._from_items(inputs)
         path = Path(os.path.expandvars(os.path.expanduser(os.fspath(inputs))))
+        if self._is_example(path):
+            return self._from_items([os.fspath(path)])
         if extension(path) in EXTENSIONS and path.is_file():
             return self._from_file(resolve(inputs, Path()), os.fspath(inputs))
         return self._cut(open_table(inputs, self.opening))
+
+    def _is_example(self, path: Path) -> bool:
+        """Whether a file is itself an input, not a table of inputs."""
+        only = self.roles[0] if len(self.roles) == 1 else None
+        return only is not None and only.kind == "audio" and path.suffix.lower() in audio.SUFFIXES
 
     def whole(self, inputs: Inputs) -> Table:
         """Return the inputs as one table, on disk if large, for what needs to see all of them."""

@@ -64,6 +64,7 @@ class Run:
         self.directory = directory
         self.options = options
         self._task, self._model, self._distribution = task, model, distribution
+        self._examples: Table | None = None
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -227,7 +228,7 @@ class Run:
 
     def keep_examples(self, table: Table) -> None:
         """Keep the inputs of a few rows, so that the run can be exported without its data."""
-        first = table.take(range(min(STORED_ROWS, len(table)))).read()
+        first = self._examples = table.take(range(min(STORED_ROWS, len(table)))).read()
         if all(role.kind in KEPT_KINDS for role in self._input_roles()):
             columns = [column for role in self._input_roles() for column in role.columns]
             frame = first.frame[[column_name(first, column) for column in columns]]
@@ -236,6 +237,8 @@ class Run:
 
     def _kept_examples(self) -> Table:
         path = self.path / EXAMPLES
+        if not path.is_file() and self._examples is not None:
+            return self._examples  # of a DataFrame there is nothing else to read again
         if not path.is_file():
             test = self.splits().test
             return test.take(range(min(STORED_ROWS, len(test)))).read()

@@ -11,7 +11,7 @@ import pandas as pd
 from toolkit.data.columns import column_name, texts
 from toolkit.data.hashing import row_hashes
 from toolkit.data.report import Finding, Report, row_finding
-from toolkit.data.roles import Role, label_codes, label_counts, label_role
+from toolkit.data.roles import INPUT_KINDS, Role, label_codes, label_counts, label_role
 from toolkit.data.splits import DEFAULT_SHARE, Splits, load_splits
 from toolkit.data.table import Table
 from toolkit.recipe import DataOptions, Share
@@ -140,7 +140,7 @@ def _number_warnings(table: Table, role: Role) -> list[Finding]:
 
 def _leaks(splits: Splits, roles: Sequence[Role]) -> list[Finding]:
     """Inputs that stand in two splits: scores on them are too good."""
-    inputs = [role for role in roles if role.kind in ("text", "path")]
+    inputs = [role for role in roles if role.kind in INPUT_KINDS]
     if not inputs:
         return []
     hashes = {name: _input_hashes(table, inputs) for name, table in splits.items()}

@@ -1,6 +1,7 @@
 """What a task needs of a column: text, numbers, times, paths or sets of labels."""
 
 import difflib
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def texts(table: Table, column: Column) -> list[str]:
-    """The column as text, ``""`` where it is missing; the number 1 (or 1.0) becomes ``"1"``."""
+    """The column as text, ``""`` where it is missing; the number 1 (or 1.0) becomes ``"1"``.
+
+    An array, such as a wave, becomes the hash of its content.
+    """
     values = table.frame[column_name(table, column)]
     if isinstance(values.dtype, pd.CategoricalDtype):
         names = [*(str(value) for value in values.cat.categories), ""]
@@ -78,7 +82,7 @@ def texts(table: Table, column: Column) -> list[str]:
     if isinstance(values.dtype, pd.StringDtype):
         return values.fillna("").to_list()
     missing = values.isna().to_numpy()
-    return ["" if gone else str(value) for value, gone in zip(values, missing, strict=True)]
+    return ["" if gone else _written(value) for value, gone in zip(values, missing, strict=True)]
 
 
 def numbers(table: Table, column: Column) -> NDArray[np.float64]:
@@ -182,6 +186,12 @@ def _indicated(table: Table, names: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _missing(value: Any) -> bool:
     return not isinstance(value, list | np.ndarray)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(value.tobytes()).hexdigest() if value.size else ""
+    return str(value)
 
 
 def _number_text(value: float) -> str:

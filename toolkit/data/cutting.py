@@ -13,7 +13,7 @@ from toolkit.data.assignment import PARTS, Parts, by_group, by_share, by_time, f
 from toolkit.data.columns import Column, column_name, texts, times
 from toolkit.data.hashing import row_hashes
 from toolkit.data.report import raise_all, row_finding
-from toolkit.data.roles import Role, label_codes, label_counts, label_role
+from toolkit.data.roles import INPUT_KINDS, Role, label_codes, label_counts, label_role
 from toolkit.data.table import Table
 from toolkit.errors import DataError
 from toolkit.recipe import Share, SplitOptions
@@ -208,7 +208,7 @@ def content_hashes(table: Table, roles: Sequence[Role]) -> NDArray[np.uint64]:
     """A hash of what makes a row the same example as another, (rows,)."""
     if table.outline is not None:
         return table.outline.content
-    inputs = [role for role in roles if role.kind in ("text", "path")]
+    inputs = [role for role in roles if role.kind in INPUT_KINDS]
     names = [column_name(table, column) for role in inputs for column in role.columns]
     return row_hashes(table.frame[list(dict.fromkeys(names)) or table.columns])
 

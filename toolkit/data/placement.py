@@ -11,7 +11,7 @@ import pandas as pd
 from toolkit.data.files import extension, file_source, no_rows, read_chunks, to_frame
 from toolkit.data.readers import Chunk
 from toolkit.data.report import raise_all
-from toolkit.data.roles import missing_columns
+from toolkit.data.roles import INPUT_KINDS, missing_columns
 from toolkit.data.rows_left import RowsLeft, count_rows
 from toolkit.data.sources import (
     Data,
@@ -149,7 +149,7 @@ class _Files:
         """The columns to keep; all where no input tells rows apart."""
         empty = Table(pd.DataFrame(), source.name, [source], [], [], list(self.seen))
         raise_all(missing_columns(empty, self.needs.roles))
-        if any(role.kind in ("text", "path") for role in self.needs.roles):
+        if any(role.kind in INPUT_KINDS for role in self.needs.roles):
             return list(self.needs.shapes(empty))
         return empty.columns
 

@@ -13,10 +13,13 @@ from toolkit.data.report import Finding
 from toolkit.data.table import Table
 from toolkit.errors import DataError
 
-Kind = Literal["text", "label", "labels", "number", "time", "path", "group"]
+Kind = Literal["text", "label", "labels", "number", "time", "path", "audio", "group"]
 
 # Kinds whose values count as they are written: 1 in a file is the label "1".
-TEXT_KINDS = ("text", "label", "labels", "path", "group")
+TEXT_KINDS = ("text", "label", "labels", "path", "audio", "group")
+
+# Kinds that a model answers from: two rows of the same are the same example.
+INPUT_KINDS = ("text", "path", "audio")
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Role:
         column: A name or a number, or several.
         kind: ``text``; ``label``, one class; ``labels``, several classes at once: one column with
             a separator, or several columns of 0 and 1; ``number``; ``time``; ``path`` of a file;
-            ``group``.
+            ``audio``, the path of a sound file or an array of samples; ``group``.
         required: Whether a row without a value is an error.
         separator: Between the labels of one column.
     """

@@ -105,7 +105,8 @@ def _save(task: Task[Any], model: keras.Model, directory: Path) -> tf.Module:
     module.resources = [held for held in vars(task).values() if isinstance(held, tf.Module)]
     module.serve = serve
     try:
-        signatures = {"serve": serve, "serving_default": serve}
+        more = task.more_signatures(model)
+        signatures = {**more, "serve": serve, "serving_default": serve}
         tf.saved_model.save(module, str(directory), signatures=signatures)
     except (AssertionError, ValueError, TypeError, tf.errors.OpError) as error:
         first = str(error).strip().splitlines()[0]

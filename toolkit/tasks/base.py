@@ -101,6 +101,10 @@ class Task(ABC, Generic[OptionsT]):
             DataError: a value cannot be used; names the file, the row and the column.
         """
 
+    def fitting_examples(self, table: Table) -> Examples:
+        """Return what training learns, or chooses, by: :meth:`examples`, or more made of them."""
+        return self.examples(table)
+
     @abstractmethod
     def preprocess(self, raw: Tensors) -> Tensors:
         """Turn a batch of raw inputs into model inputs, in the graph; ragged where lengths vary."""
@@ -200,6 +204,14 @@ class Task(ABC, Generic[OptionsT]):
         """Answer raw inputs in the graph: what is exported."""
         inputs = {name: dense(value) for name, value in self.preprocess(raw).items()}
         return self.named(self.answer(model, inputs))
+
+    def more_signatures(self, model: keras.Model) -> dict[str, Any]:
+        """Return further ``tf.function`` signatures to export beside ``serve``, by name.
+
+        Each needs an ``input_signature``; the card's rules say what it takes.
+        """
+        del model
+        return {}
 
 
 def dense(value: Any) -> Any:

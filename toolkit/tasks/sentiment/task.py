@@ -29,7 +29,7 @@ from toolkit.metrics.classification import (
 )
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.sentiment import models, options
-from toolkit.tasks.sentiment.labels import (
+from toolkit.data.labels import (
     class_weights,
     encode_labels,
     example_weights,
