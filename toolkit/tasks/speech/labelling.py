@@ -94,6 +94,8 @@ class LabelOutput:
         """``probabilities``, ``(batch, labels)``."""
         return {"probabilities": ops.softmax(ops.cast(outputs, "float32"))}
 
+    validate = answer
+
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """Accuracy, macro F1, ROC-AUC, log loss and calibration error."""
         labels = np.asarray(examples.target("label"))

@@ -26,6 +26,7 @@ from toolkit.tasks.speech.transcripts import (
     from_state,
     normalise,
 )
+from toolkit.text.character_model import fit_table
 
 if TYPE_CHECKING:
     from toolkit.data.table import Table
@@ -45,6 +46,7 @@ class TextOutput:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.tokens = Characters([])
+        self.language: NDArray[np.float32] | None = None
 
     @property
     def size(self) -> int:
@@ -74,6 +76,11 @@ class TextOutput:
             alphabet = data.alphabet.lower() if data.lowercase else data.alphabet
             self.tokens = Characters(list(dict.fromkeys(alphabet)))
             raise_all(self._strange(table, written))
+        task = self.options.task
+        if task.language_model:
+            rows = self.tokens.encode(written)
+            parts = np.split(rows.values, rows.splits[1:-1])
+            self.language = fit_table(parts, self.size, task.language_order)
 
     def _strange(self, table: Table, written: Sequence[str]) -> list[Any]:
         """An error for the rows whose transcripts hold what the alphabet does not."""
@@ -147,6 +154,17 @@ class TextOutput:
 
     def answer(self, outputs: Any) -> Tensors:
         """``tokens`` ``(batch, steps)``, zeros after the last, and ``score`` ``(batch,)``."""
+        logits, steps, task = outputs["logits"], outputs["num_steps"], self.options.task
+        if task.beam_width == 1:
+            tokens, score = ctc.greedy(logits, steps)
+        else:
+            tokens, score = ctc.prefix_beam(
+                logits, steps, task.beam_width, self.language, task.language_model
+            )
+        return {"tokens": tokens, "score": score}
+
+    def validate(self, outputs: Any) -> Tensors:
+        """The likeliest path, which is quicker."""
         tokens, score = ctc.greedy(outputs["logits"], outputs["num_steps"])
         return {"tokens": tokens, "score": score}
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from toolkit.data.splits import Splits
     from toolkit.data.table import Table
 
-STATE, NOISE = "speech.json", "noise.npy"
+STATE, NOISE, LANGUAGE = "speech.json", "noise.npy", "language.npy"
 MOST_NOISE = 30_000  # frames of the user's noise that are kept
 STEPS = 3000  # that a small corpus is trained for
 
@@ -98,7 +98,7 @@ class Speech(Task[options.Options]):
         return np.concatenate(frames)[:MOST_NOISE]
 
     def save(self, directory: Path) -> None:
-        """Write ``speech.json``, and the noise where there is some."""
+        """Write ``speech.json``, and the noise and the language model where there are some."""
         content = {
             "rows": self.rows,
             "sampling_rate": self.sampling_rate,
@@ -106,8 +106,13 @@ class Speech(Task[options.Options]):
             "output": self.head.state(),
         }
         (directory / STATE).write_text(json.dumps(content, indent=1, ensure_ascii=False))
-        if self.noise is not None:
-            np.save(directory / NOISE, self.noise)
+        for name, array in self._arrays().items():
+            if array is not None:
+                np.save(directory / name, array)
+
+    def _arrays(self) -> dict[str, NDArray[np.float32] | None]:
+        language = self.head.language if isinstance(self.head, TextOutput) else None
+        return {NOISE: self.noise, LANGUAGE: language}
 
     def load(self, directory: Path) -> None:
         """Read what :meth:`save` wrote."""
@@ -119,6 +124,8 @@ class Speech(Task[options.Options]):
             self.head.restore(content["output"])
             if (directory / NOISE).is_file():
                 self.noise = np.load(directory / NOISE)
+            if isinstance(self.head, TextOutput) and (directory / LANGUAGE).is_file():
+                self.head.language = np.load(directory / LANGUAGE)
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path}: cannot be read. Received: {error}.") from error
 
@@ -298,6 +305,10 @@ class Speech(Task[options.Options]):
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """Probabilities of labels, or tokens."""
         return self.head.answer(model(inputs, training=False))
+
+    def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
+        """The same, without a beam."""
+        return self.head.validate(model(inputs, training=False))
 
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """The scores of the output."""
