@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 import toolkit
+from toolkit.data.labels import class_weights, example_weights
 from toolkit.data.splits import load_splits
 from toolkit.errors import DataError, RecipeError
-from toolkit.data.labels import class_weights, example_weights
 from toolkit.tasks.sentiment.options import Options
 from toolkit.tasks.sentiment.task import Sentiment
 

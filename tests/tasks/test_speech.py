@@ -1,6 +1,7 @@
 """Speech from sound to an exported model: labels and texts."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,19 @@ def test_augmentation_is_a_function_of_the_seed_and_the_row() -> None:
     assert not np.array_equal(np.asarray(other["num_frames"]), np.asarray(one["num_frames"]))
 
 
+def test_mixed_clips_have_two_labels() -> None:
+    task, splits = prepared(some(commands, 24), data={"augment": {"mixup": 1.0}})
+    examples = task.examples(splits.train)
+    batch = examples.batch(np.arange(6), tuple(int(n) for n in examples.lengths.max(0)))
+    seeds = tf.constant(np.stack([np.arange(6), np.full(6, 7)], 1), tf.int32)
+    label = tf.constant(batch.targets["label"])
+    inputs, targets = task.augment(batch.inputs, {"label": label}, seeds)
+    assert targets["second"].numpy().tolist() == np.roll(label, 1).tolist()
+    assert 0.5 <= float(tf.reduce_min(targets["share"])) < 1
+    loss = task.loss(task.build_model()(inputs), targets, tf.fill([6], 1 / 6))
+    assert np.isfinite(float(loss))
+
+
 # -- the whole road ------------------------------------------------------------------------------
 
 
@@ -221,7 +235,9 @@ def test_another_rate_is_resampled_and_said(labelled: Any, tmp_path: Path) -> No
     source = next((labelled.path.parent / "keso").iterdir())
     samples, _ = soundfile.read(source, dtype="float32")
     times = np.arange(2 * len(samples)) / 2
-    soundfile.write(tmp_path / "twice.wav", np.interp(times, np.arange(len(samples)), samples), 16000)
+    soundfile.write(
+        tmp_path / "twice.wav", np.interp(times, np.arange(len(samples)), samples), 16000
+    )
     with pytest.warns(UserWarning, match="resampled from 16,000 Hz. Expected 8,000 Hz"):
         twice = labelled.predict([str(tmp_path / "twice.wav")])
     once = labelled.predict(str(source))
@@ -247,7 +263,9 @@ def test_a_folder_of_classes_is_a_whole_recipe(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_sentences_are_recognised(tmp_path: Path) -> None:
-    run = toolkit.fit(Path(__file__).parents[2] / "recipes/speech/demo_text.yaml", run=tmp_path / "r")
+    run = toolkit.fit(
+        Path(__file__).parents[2] / "recipes/speech/demo_text.yaml", run=tmp_path / "r"
+    )
     assert run.report["scores"]["wer"] < 0.2
     assert {"wer", "cer", "word_insertions"} <= set(run.report["scores"])
     served = tf.saved_model.load(str(tmp_path / "r" / "export"))
@@ -315,19 +333,20 @@ def test_a_bad_file_is_named_by_check(tmp_path: Path, kind: str, what: str) -> N
 
 
 def test_a_cut_off_flac_and_nan_are_found_when_decoded(tmp_path: Path) -> None:
-    content = wav(tmp_path / "whole.flac", np.random.default_rng(0).normal(0, 0.1, 40_000)).read_bytes()
+    content = wav(
+        tmp_path / "whole.flac", np.random.default_rng(0).normal(0, 0.1, 40_000)
+    ).read_bytes()
     (tmp_path / "cut.flac").write_bytes(content[: len(content) // 2])
     wav(tmp_path / "nan.wav", np.array([0.0, np.nan, 0.1] * 999), subtype="FLOAT")
     for name, what in (("cut.flac", "cut.flac (is cut off|cannot be decoded)"), ("nan.wav", "NaN")):
         path = manifest(tmp_path, [*good(tmp_path), name])
         with pytest.raises(DataError, match=rf"clips.csv, line 14: .*{what}"):
-            everything(path)
+            everything(*read(path))
 
 
-def everything(path: str, **data: Any) -> None:
-    task, splits = read(path, **data)
-    for _, table in splits.items():
-        task.fitting_examples(table)
+def everything(task: Speech, splits: Any) -> list[Any]:
+    """The examples of all splits, as training makes them."""
+    return [task.fitting_examples(t) for t in (splits.train, splits.validation, splits.test)]
 
 
 def read(path: str, **data: Any) -> tuple[Speech, Any]:
@@ -345,9 +364,9 @@ def test_silent_and_clipped_clips_are_warned_of(tmp_path: Path) -> None:
     wav(tmp_path / "loud.wav", np.sign(np.sin(np.arange(4000) / 5)))
     names = [*good(tmp_path), "silent.wav", "loud.wav"]
     task, splits = read(manifest(tmp_path, names), split={"validation": 1, "test": 1})
-    with pytest.warns(UserWarning) as told:
-        for _, table in splits.items():
-            task.examples(table)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        everything(task, splits)
     said = " ".join(str(one.message) for one in told)
     assert "line 14: a silent clip" in said
     assert "line 15: a clip with more than 1 % of its samples at full scale" in said
@@ -385,19 +404,21 @@ def test_a_transcript_without_room_is_named_and_counted() -> None:
     frame = some(sentences, 24).copy()
     frame.at[frame.index[5], "text"] = "maki " * 60
     task, splits = prepared(frame)
-    with pytest.raises(DataError, match=r"longer than its clip has steps for: \d+ needed.*1 such"):
-        for _, table in splits.items():
-            task.fitting_examples(table)
-    skipping, splits = prepared(frame, data={"skip_bad_rows": True})
-    weights = np.concatenate([skipping.fitting_examples(t).weights for _, t in splits.items()])
-    assert (weights == 0).sum() == 1
+    told = r"longer than its clip has steps for: \d+ needed.*1 such"
+    with pytest.raises(DataError, match=told):
+        everything(task, splits)
+    made = everything(*prepared(frame, data={"skip_bad_rows": True}))
+    assert (np.concatenate([one.weights for one in made]) == 0).sum() == 1
 
 
 def test_a_speaker_in_two_splits_is_refused(tmp_path: Path) -> None:
-    path = manifest(tmp_path, good(tmp_path), "path,label,speaker", ",ann")
-    data = {"train": path, "test": path, "split": {"group": "speaker", "validation": 2}}
+    lines = [f"{name},{'ab'[i % 2]},speaker {i % 4}" for i, name in enumerate(good(tmp_path))]
+    for name, chosen in (("train", lines[:8]), ("test", lines[8:])):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["path,label,speaker", *chosen]) + "\n")
+    data = {name: str(tmp_path / f"{name}.csv") for name in ("train", "test")}
+    data["split"] = {"group": "speaker", "validation": 2}
     report = toolkit.check(task="speech", data=data)
-    assert any("group 'ann' is in train too" in error.what for error in report.errors)
+    assert any("is in train too" in error.what for error in report.errors)
 
 
 def test_parts_of_files(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from toolkit.data.audio import Wave
 from toolkit.tasks.speech.augmentation import Augmenter, Changes
 from toolkit.tasks.speech.front_end import FrontEnd, resample, trimmed
 from toolkit.tasks.speech.joining import join, plan_joints
-from toolkit.data.audio import Wave
 
 
 def tone(hertz: float, rate: int, seconds: float = 0.5) -> Any:

@@ -139,8 +139,9 @@ def _of_audio(table: Table, column: Column) -> list[BadRows]:
     files = paths(table, column)
     problems: dict[Path, str | None] = {}
     for row in np.flatnonzero(_names_file(table, column)):
-        if files[row] not in problems:
-            problems[files[row]] = audio.problem(files[row])
+        file = files[row]
+        if file not in problems:  # one that is not there was named before
+            problems[file] = audio.problem(file) if file.is_file() else None
     found = [problems.get(file) for file in files]
     name = column_name(table, column)
     return [
@@ -158,4 +159,4 @@ def _names_file(table: Table, column: Column) -> Mask:
     values = table.frame[column_name(table, column)]
     named = [bool(text.strip()) for text in texts(table, column)]
     arrays = [isinstance(value, np.ndarray) for value in values]
-    return np.array(named, bool) & ~np.array(arrays, bool)
+    return np.logical_and(named, np.logical_not(arrays))

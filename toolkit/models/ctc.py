@@ -66,7 +66,7 @@ def prefix_beam(
     """
     log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
     frames = ops.transpose(log_probabilities, (1, 0, 2))
-    batch, length, size = ops.shape(log_probabilities)
+    batch, length = ops.shape(log_probabilities)[:2]
     search = _Search(width, logits.shape[-1], language, language_weight)
     first = (ops.zeros((), "int32"), *search.start(batch, length))
     _, *found = ops.while_loop(
@@ -154,13 +154,15 @@ class _Search:
             return ops.take_along_axis(values, beam, axis=1)
 
         grows = token != BLANK
+        lives = pick(score) > IMPOSSIBLE / 2
         old = ops.take_along_axis(tokens, beam[..., None], axis=1)
         place = ops.arange(ops.shape(tokens)[2]) == follow(count)[..., None]
         written = ops.logical_and(place, grows[..., None])
         old_mark, old_context = follow(mark), follow(context)
         new = (
             ops.where(written, token[..., None], old),
-            follow(count) + ops.cast(grows, "int32"),
+            # what only fills the beam counts as empty, so that nothing is merged into it
+            ops.where(lives, follow(count) + ops.cast(grows, "int32"), 0),
             pick(all_blank),
             pick(all_ending),
             ops.where(grows, _mark(old_mark, token), old_mark),

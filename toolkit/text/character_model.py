@@ -34,7 +34,7 @@ def fit_table(rows: Iterable[NDArray[np.integer]], size: int, order: int) -> NDA
     table = np.full((1, size), 1 / size)
     for length in range(1, order + 1):
         table = _interpolated(_counted(padded, size, length, order), table)
-    return np.log(table).astype(np.float32)
+    return np.asarray(np.log(table), np.float32)
 
 
 def _counted(

@@ -17,6 +17,12 @@ from pydantic import TypeAdapter
 
 from toolkit.data.columns import texts
 from toolkit.data.examples import Examples
+from toolkit.data.labels import (
+    class_weights,
+    encode_labels,
+    example_weights,
+    label_names,
+)
 from toolkit.data.roles import Role
 from toolkit.data.store import StoredExamples
 from toolkit.errors import RunError
@@ -29,12 +35,6 @@ from toolkit.metrics.classification import (
 )
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.sentiment import models, options
-from toolkit.data.labels import (
-    class_weights,
-    encode_labels,
-    example_weights,
-    label_names,
-)
 from toolkit.text.encoder import EncoderOptions, TextEncoder
 from toolkit.text.naive_bayes import log_count_ratios
 from toolkit.text.preset import PresetEncoder

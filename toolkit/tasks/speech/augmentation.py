@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from toolkit.layers.mel import hertz_to_mel, mel_to_hertz
+from toolkit.tasks.speech.front_end import LOG_FLOOR
 
 Tensors = dict[str, Any]
 NUMBERS = 64  # drawn for each row
@@ -193,6 +194,34 @@ class Augmenter:
         total = tf.reduce_sum(tf.where(mask, features, 0.0), [1, 2], keepdims=True)
         mean = total / (real[:, None, None] * self.bins)
         return tf.where(hidden, mean, features)
+
+
+def mixed(features: Any, counts: Any, label: Any, seeds: Any, share: float) -> tuple[Any, ...]:
+    """Mix some clips with the one before them in the batch (Zhang et al., arXiv 1710.09412).
+
+    Powers are added, as where two sounds are heard at once. Which clips meet depends on the
+    batch's rows, so several replicas mix other pairs than one.
+
+    Args:
+        features: ``(batch, frames, bins)`` log-mel frames.
+        counts: ``(batch,)`` frames that count.
+        label: ``(batch,)``.
+        seeds: ``(batch, 2)``.
+        share: of the clips.
+
+    Returns:
+        The frames, their counts, the other clip's label and the first one's share, 0.5 to 1.
+    """
+    draws = Draws(tf.cast(seeds, tf.int32) + tf.constant([0, 2]))
+    chosen = draws.uniform(1)[:, 0] < share
+    part = tf.where(chosen, draws.between(0.5, 1.0), 1.0)
+    heard = tf.sequence_mask(counts, tf.shape(features)[1])[..., None]
+    power = tf.where(heard, tf.exp(features), 0.0)
+    both = part[:, None, None] * power + (1 - part)[:, None, None] * tf.roll(power, 1, 0)
+    longer = tf.where(chosen, tf.maximum(counts, tf.roll(counts, 1, 0)), counts)
+    inside = tf.sequence_mask(longer, tf.shape(features)[1])[..., None]
+    frames = tf.where(inside, tf.math.log(tf.maximum(both, LOG_FLOOR)), 0.0)
+    return frames, longer, tf.roll(label, 1, 0), part
 
 
 def _band(size: Any, most: float, places: Any, draws: Draws) -> Any:

@@ -33,7 +33,8 @@ def in_memory(
     features: Ragged, targets: Mapping[str, Feature], weights: NDArray[np.float64] | None
 ) -> StoredExamples:
     """Examples whose frames are held in memory."""
-    inputs = {"features": features, "num_frames": features.lengths.astype(np.int32)}
+    counts = np.asarray(features.lengths, np.int32)
+    inputs: dict[str, Feature] = {"features": features, "num_frames": counts}
     ragged = tuple(name for name, value in targets.items() if isinstance(value, Ragged))
     return StoredExamples(inputs, targets, weights, ("features", *ragged))
 

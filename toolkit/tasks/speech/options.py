@@ -87,7 +87,8 @@ class AugmentOptions(Section):
         0.1, description="Most seconds of quiet put before a clip."
     )
     colour: Annotated[float, Field(ge=0)] = Field(
-        3.0, description="Most dB that other microphones would raise or lower parts of the spectrum."
+        3.0,
+        description="Most dB that other microphones would raise or lower parts of the spectrum.",
     )
     noise: Rate = Field(0.5, description="Share of the clips that noise is added to.")
     snr: tuple[float, float] = Field(
@@ -126,7 +127,8 @@ class SpeechData(DataOptions):
     )
     text: Column | None = Field(None, description="Column of the transcripts.")
     speaker: Column | None = Field(
-        None, description="Column of the speakers, for scores of each; split.group keeps them apart."
+        None,
+        description="Column of the speakers, for scores of each; split.group keeps them apart.",
     )
     start: Column | None = Field(None, description="Column of where in its file a clip begins, s.")
     end: Column | None = Field(None, description="Column of where it ends, s.")
@@ -254,7 +256,11 @@ class Options(TaskOptions):
 
     @model_validator(mode="after")
     def _check_output(self) -> Self:
-        if self.task.output == "auto" and self.data.text is not None and self.data.label is not None:
+        if (
+            self.task.output == "auto"
+            and self.data.text is not None
+            and self.data.label is not None
+        ):
             refuse("data.label", "both label and text are named; task.output says which to learn")
         if self.data.join and (self.output == "label" or self.data.speaker is None):
             refuse("data.join", "joining clips needs transcripts and data.speaker")

@@ -24,7 +24,7 @@ from toolkit.ragged import Ragged
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors, dense
 from toolkit.tasks.speech import examples as clip_examples
 from toolkit.tasks.speech import models, options
-from toolkit.tasks.speech.augmentation import Augmenter, Changes
+from toolkit.tasks.speech.augmentation import Augmenter, Changes, mixed
 from toolkit.tasks.speech.front_end import FrontEnd
 from toolkit.tasks.speech.joining import join, plan_joints
 from toolkit.tasks.speech.labelling import LabelOutput
@@ -172,9 +172,10 @@ class Speech(Task[options.Options]):
     def _with_joined(
         self, table: Table, clips: Clips, features: Ragged, tokens: Ragged, count: int
     ) -> Examples:
-        assert isinstance(self.head, TextOutput) and self.options.data.speaker is not None
         data = self.options.data
-        speakers = texts(table, self.options.data.speaker)
+        assert isinstance(self.head, TextOutput)
+        assert data.speaker is not None
+        speakers = texts(table, data.speaker)
         seed = self.options.run.seed
         plans = plan_joints(speakers, count, data.join_clips, data.join_gap, seed)
         waves = [clips.read(row) for row in range(len(table))]
@@ -203,7 +204,7 @@ class Speech(Task[options.Options]):
         )
 
     def _steps(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
-        return -(-frames // self.model_options.subsampling)
+        return np.asarray(-(-frames // self.model_options.subsampling), np.int64)
 
     def _bytes(self, frames: NDArray[np.int64]) -> int:
         return int(frames.sum()) * self.options.data.features.num_mel_bins * 4
@@ -265,6 +266,10 @@ class Speech(Task[options.Options]):
         if augmenter is None:
             return inputs, targets
         features, counts = augmenter(inputs["features"], inputs["num_frames"], seeds)
+        share = 0.0 if self.options.data.augment is None else self.options.data.augment.mixup
+        if share and "label" in targets:
+            features, counts, second, part = mixed(features, counts, targets["label"], seeds, share)
+            targets = {**targets, "second": second, "share": part}
         return {"features": features, "num_frames": counts}, targets
 
     # -- model --------------------------------------------------------------------------------
@@ -357,7 +362,7 @@ class Speech(Task[options.Options]):
             "Every clip is brought to one loudness. A silent clip, or one without samples, is "
             "answered as silence; samples that are NaN or infinite count as 0.",
             "A clip shorter than a frame is filled up with silence.",
-            "The signature `wav` takes `wav`: contents of wav files of 16 bits; channels are mixed.",
+            "The signature `wav` takes `wav`: wav files of 16 bits as bytes; channels are mixed.",
         ]
         example = {"audio": [[0.0, 0.1, 0.0, -0.1] * 4], "num_samples": [16]}
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,7 +95,8 @@ class Clips:
         raise_all([row_finding("error", self.table, [row], what, expected)])
 
     def _check_parts(self) -> None:
-        assert self.starts is not None and self.ends is not None
+        assert self.starts is not None
+        assert self.ends is not None
         wrong = np.flatnonzero((self.starts < 0) | (self.ends <= self.starts))
         if len(wrong):
             what, expected = "a clip that ends before it begins", "0 <= start < end, in seconds"
@@ -166,6 +167,3 @@ def stack(waves: Sequence[Wave]) -> dict[str, NDArray[Any]]:
         audio[number, : len(wave.samples)] = wave.samples
     rates = np.array([wave.sampling_rate for wave in waves], np.int32)
     return {"audio": audio, "num_samples": lengths, "sampling_rate": rates}
-
-
-Read = Callable[[int], Wave]
