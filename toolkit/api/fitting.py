@@ -157,7 +157,7 @@ def _prepare(recipe: Recipe, saved_state: Path | None, working: Working) -> Prep
         task.tick = working
         fit_state(task, splits)
     tables = task.learnable(splits.train), splits.validation
-    train, validation = (make_examples(task, table, working) for table in tables)
+    train, validation = (make_examples(task, table, working, fitting=True) for table in tables)
     return Prepared(recipe, splits, task, train, validation)
 
 

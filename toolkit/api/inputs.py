@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
+from toolkit.data import audio
 from toolkit.data.files import EXTENSIONS, FileFormat, extension, read_chunks, to_frame
 from toolkit.data.placement import open_on_disk, place
 from toolkit.data.report import raise_all
@@ -87,8 +88,10 @@ class InputReader:
 
     def _is_example(self, path: Path) -> bool:
         """Whether a file is itself an input, not a table of inputs."""
-        only = self.roles[0] if len(self.roles) == 1 else None
-        return only is not None and only.kind == "video" and is_video(path)
+        only = self.roles[0].kind if len(self.roles) == 1 else None
+        if only == "audio":
+            return path.suffix.lower() in audio.SUFFIXES
+        return only == "video" and is_video(path)
 
     def whole(self, inputs: Inputs) -> Table:
         """Return the inputs as one table, on disk if large, for what needs to see all of them."""

@@ -60,19 +60,22 @@ def fit_state(task: Task[Any], splits: Splits) -> None:
     task.decisions["data.prepare"] = Decision(splits.placement.where, reason)
 
 
-def make_examples(task: Task[Any], table: Table, working: Working | None = None) -> Examples:
+def make_examples(
+    task: Task[Any], table: Table, working: Working | None = None, fitting: bool = False
+) -> Examples:
     """Make a task's examples of a table; those of a table on disk go to disk too.
 
     Args:
         task: with its state fitted.
         table: the rows.
         working: told how far it is.
+        fitting: whether they are to train by, not to answer.
 
     Raises:
         DataError: a value cannot be used; no space left on the disk.
     """
     if not isinstance(table, StoredTable):
-        return task.examples(table)
+        return task.fitting_examples(table) if fitting else task.examples(table)
     if not isinstance(task.examples(table.take([0]).read()), StoredExamples):
         return task.examples(table.read())  # rows that name files, read when they are needed
     return prepare(_key(task, table), lambda: _parts(task, table, working or Working(False)))

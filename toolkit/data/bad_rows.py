@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.data import audio
 from toolkit.data.columns import (
     TIME_EXPECTED,
     Column,
@@ -78,6 +80,8 @@ def _of_role(table: Table, role: Role) -> list[BadRows]:
     empty = _empty(table, column, role.kind, role.required)
     if role.kind == "video":
         return empty + list(_of_video(table, column))
+    if role.kind == "audio":
+        return empty + _of_path(table, column) + _of_audio(table, column)
     return empty + _of_path(table, column) if role.kind == "path" else empty
 
 
@@ -140,11 +144,38 @@ def _of_video(table: Table, column: Column) -> Iterator[BadRows]:
 
 def _of_path(table: Table, column: Column) -> list[BadRows]:
     files = paths(table, column)
-    named = [bool(text.strip()) for text in texts(table, column)]
     gone = [not path.is_file() for path in files]
-    mask = np.array(named, bool) & np.array(gone, bool)
+    mask = _names_file(table, column) & np.array(gone, bool)
     if not mask.any():
         return []
     first = files[int(np.flatnonzero(mask)[0])]
     name = column_name(table, column)
     return [BadRows(mask, f"column {name!r} names a file that is not there: {first}", "a file")]
+
+
+def _of_audio(table: Table, column: Column) -> list[BadRows]:
+    """Files that no sound can be read from, by what their headers and sizes tell."""
+    files = paths(table, column)
+    problems: dict[Path, str | None] = {}
+    for row in np.flatnonzero(_names_file(table, column)):
+        file = files[row]
+        if file not in problems:  # one that is not there was named before
+            problems[file] = audio.problem(file) if file.is_file() else None
+    found = [problems.get(file) for file in files]
+    name = column_name(table, column)
+    return [
+        BadRows(
+            np.array([one == what for one in found], bool),
+            f"column {name!r} names a file that {what}: {files[found.index(what)]}",
+            "a whole sound file",
+        )
+        for what in dict.fromkeys(one for one in found if one is not None)
+    ]
+
+
+def _names_file(table: Table, column: Column) -> Mask:
+    """Whether each row holds a path, not nothing and not an array."""
+    values = table.frame[column_name(table, column)]
+    named = [bool(text.strip()) for text in texts(table, column)]
+    arrays = [isinstance(value, np.ndarray) for value in values]
+    return np.logical_and(named, np.logical_not(arrays))

@@ -13,13 +13,15 @@ from toolkit.data.report import Finding
 from toolkit.data.table import Table
 from toolkit.errors import DataError
 
-Kind = Literal["text", "label", "labels", "number", "time", "path", "video", "group", "series"]
+Kind = Literal[
+    "text", "label", "labels", "number", "time", "path", "audio", "video", "group", "series"
+]
 
 # Kinds whose values count as they are written: 1 in a file is the label "1".
-TEXT_KINDS = ("text", "label", "labels", "path", "video", "group", "series")
+TEXT_KINDS = ("text", "label", "labels", "path", "audio", "video", "group", "series")
 
 # Kinds that a model answers from: two rows of the same are the same example.
-INPUT_KINDS = ("text", "path", "video")
+INPUT_KINDS = ("text", "path", "audio", "video")
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class Role:
         column: A name or a number, or several.
         kind: ``text``; ``label``, one class; ``labels``, several classes at once: one column with
             a separator, or several columns of 0 and 1; ``number``; ``time``; ``path`` of a file;
-            ``video``, the path of a file or of a folder of images, or an array of frames;
-            ``group``; ``series``, which series a row is a step of.
+            ``audio``, the path of a sound file or an array of samples; ``video``, the path of a
+            file or of a folder of images, or an array of frames; ``group``; ``series``, which
+            series a row is a step of.
         required: Whether a row without a value is an error.
         separator: Between the labels of one column.
     """

@@ -118,6 +118,10 @@ class Task(ABC, Generic[OptionsT]):
             DataError: a value cannot be used; names the file, the row and the column.
         """
 
+    def fitting_examples(self, table: Table) -> Examples:
+        """Return what training learns, or chooses, by: :meth:`examples`, or more made of them."""
+        return self.examples(table)
+
     @abstractmethod
     def preprocess(self, raw: Tensors) -> Tensors:
         """Turn a batch of raw inputs into model inputs, in the graph; ragged where lengths vary."""

@@ -84,7 +84,10 @@ def choose_xla(engine: Engine, steps_left: int, seconds_per_step: float) -> Deci
     with undone(engine):
         share = _longest_share(engine)
         plain, _ = _measure(engine, share, xla=False)
-        fast, compiling = _measure(engine, share, xla=True)
+        try:
+            fast, compiling = _measure(engine, share, xla=True)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            return Decision(False, "XLA knows not every operation of the loss and the model")
     saved = left * (1 - fast / plain) - (shapes - 1) * compiling
     times = f"{fast * 1e3:.1f} ms with XLA, {plain * 1e3:.1f} ms without"
     reason = f"{times}, {compiling:.1f} s to compile one of {shapes} shapes, {left:.0f} s left"

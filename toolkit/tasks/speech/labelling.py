@@ -1,0 +1,187 @@
+"""A label for a clip: what is fitted, learnt, answered and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+
+from toolkit.data.columns import texts
+from toolkit.data.examples import Examples
+from toolkit.data.labels import class_weights, encode_labels, example_weights, label_names
+from toolkit.data.roles import Role
+from toolkit.metrics.bootstrap import intervals
+from toolkit.metrics.classification import SingleLabelScorer, confusion_matrix, per_class
+from toolkit.tasks.base import Monitor, Tensors
+
+if TYPE_CHECKING:
+    from toolkit.data.table import Table
+    from toolkit.tasks.speech.options import Options
+
+HARDEST = 20
+
+
+class LabelOutput:
+    """One label of several for each clip.
+
+    Args:
+        options: the recipe's.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.labels: list[str] = []
+        self.weights: NDArray[np.float64] = np.zeros(0)
+
+    @property
+    def role(self) -> Role:
+        """The label's role."""
+        return next(role for role in self.options.roles() if role.name == "label")
+
+    @property
+    def size(self) -> int:
+        """Logits of an answer."""
+        return len(self.labels)
+
+    def fit(self, table: Table, others: Sequence[Table] = ()) -> None:
+        """Find the labels and what an example of each counts."""
+        del others  # labels that training lacks were refused before
+        self.labels = label_names(table, self.role)
+        encoded = encode_labels(table, self.role, self.labels)
+        self.weights = class_weights(self.options.task.class_weights, encoded, self.labels)
+
+    def state(self) -> dict[str, Any]:
+        """Plain data for the run directory."""
+        return {"labels": self.labels, "weights": self.weights.tolist()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take what :meth:`state` gave."""
+        self.labels, self.weights = list(state["labels"]), np.array(state["weights"])
+
+    def targets(self, table: Table) -> tuple[dict[str, Any], NDArray[np.float64]]:
+        """``label`` numbers and weights of a table's rows."""
+        encoded = encode_labels(table, self.role, self.labels)
+        return {"label": encoded}, example_weights(encoded, self.weights)
+
+    def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
+        """Cross-entropy in nats, smoothed; of two labels where clips were mixed."""
+        logits = ops.log_softmax(ops.cast(outputs, "float32"), axis=-1)
+        smoothing = self.options.train.label_smoothing
+        right = _at(logits, targets["label"])
+        if "second" in targets:
+            share = targets["share"]
+            right = share * right + (1 - share) * _at(logits, targets["second"])
+        losses = -(1 - smoothing) * right - smoothing * ops.mean(logits, axis=-1)
+        return ops.sum(losses * weights)
+
+    # -- answers ------------------------------------------------------------------------------
+
+    @property
+    def monitor(self) -> Monitor:
+        """Log loss: of few validation clips the accuracy is soon 1 and says no more.
+
+        Macro F1 where classes are balanced on purpose.
+        """
+        plain = self.options.task.class_weights == "none"
+        return Monitor("log_loss", "min") if plain else Monitor("f1", "max")
+
+    def answer(self, outputs: Any) -> Tensors:
+        """``probabilities``, ``(batch, labels)``."""
+        return {"probabilities": ops.softmax(ops.cast(outputs, "float32"))}
+
+    validate = answer
+
+    def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
+        """Accuracy, macro F1, ROC-AUC, log loss and calibration error."""
+        labels = np.asarray(examples.target("label"))
+        return SingleLabelScorer(answers["probabilities"], labels)()
+
+    def report(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, Any]:
+        """Scores with intervals, of each label and speaker, confusion matrix, hardest errors."""
+        probabilities = answers["probabilities"]
+        labels = np.asarray(examples.target("label"))
+        predicted = probabilities.argmax(1)
+        scorer = SingleLabelScorer(probabilities, labels)
+        report: dict[str, Any] = {"scores": scorer()}
+        chosen = self.options.evaluate
+        if chosen.bootstrap:
+            report["intervals"] = intervals(
+                scorer, len(labels), resamples=chosen.bootstrap, confidence=chosen.confidence
+            )
+        report["per_class"] = per_class(predicted, labels, self.labels)
+        matrix = confusion_matrix(predicted, labels, self.size)
+        report["confusion_matrix"] = {"labels": self.labels, "counts": matrix.tolist()}
+        if self.options.data.speaker is not None:
+            speakers = texts(table, self.options.data.speaker)
+            report["per_speaker"] = _by_speaker(speakers, predicted == labels)
+        report["hardest_errors"] = self._hardest(probabilities, labels, table)
+        return report
+
+    def _hardest(
+        self, probabilities: NDArray[Any], labels: NDArray[Any], table: Table
+    ) -> list[dict[str, Any]]:
+        """The errors that the model was surest of."""
+        predicted = probabilities.argmax(1)
+        right = probabilities[np.arange(len(labels)), labels]
+        wrong = np.flatnonzero(predicted != labels)
+        order = wrong[np.argsort(right[wrong], kind="stable")][:HARDEST]
+        return [
+            {
+                "where": table.where(int(row)),
+                "label": self.labels[labels[row]],
+                "prediction": self.labels[predicted[row]],
+                "probability_of_label": round(float(right[row]), 4),
+            }
+            for row in order
+        ]
+
+    def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+        """``prediction``, ``score`` (its probability) and the probability of each label."""
+        probabilities = answers["probabilities"]
+        frame: dict[str, Any] = {
+            "prediction": [self.labels[label] for label in probabilities.argmax(1)],
+            "score": probabilities.max(1),
+        }
+        columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(self.labels)}
+        return pd.DataFrame({**frame, **columns})
+
+    def named(self, answers: Tensors) -> Tensors:
+        """``label`` (its name), ``score`` and ``probabilities``."""
+        probabilities = answers["probabilities"]
+        return {
+            "label": tf.gather(tf.constant(self.labels), tf.argmax(probabilities, axis=-1)),
+            "score": tf.reduce_max(probabilities, axis=-1),
+            "probabilities": probabilities,
+        }
+
+    def meanings(self) -> dict[str, str]:
+        """What the exported outputs are."""
+        return {
+            "probabilities": "probability of each label, in the order of `labels`, 0 to 1",
+            "label": "name of the likeliest label",
+            "score": "its probability, 0 to 1",
+        }
+
+
+def _at(log_probabilities: Any, label: Any) -> Any:
+    """The log-probability of each row's label."""
+    place = ops.cast(ops.expand_dims(label, -1), "int32")
+    return ops.take_along_axis(log_probabilities, place, axis=-1)[:, 0]
+
+
+def _by_speaker(speakers: list[str], right: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
+    names = np.array(speakers, object)
+    return {
+        name: {
+            "clips": float((names == name).sum()),
+            "accuracy": float(right[names == name].mean()),
+        }
+        for name in sorted(set(speakers))
+    }

@@ -1,0 +1,61 @@
+"""From a recipe's model section to a Keras model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from toolkit.models import acoustic
+from toolkit.tasks.speech import options
+
+
+def build(
+    model: Any, features: options.FeatureOptions, output: str, size: int, seed: int
+) -> keras.Model:
+    """Build the model of a section whose ``auto`` are settled.
+
+    Args:
+        model: the section.
+        features: what the model hears.
+        output: ``label`` or ``text``.
+        size: logits of a clip or of a step.
+        seed: of the dropouts.
+    """
+    front = acoustic.Front(
+        features.num_mel_bins,
+        features.num_coefficients if features.type == "mfcc" else None,
+        features.normalize,
+        getattr(model, "filters", 0) if not isinstance(model, options.CNN) else CNN_FRONT,
+        model.subsampling,
+        _width(model),
+    )
+    make = acoustic.classifier if output == "label" else acoustic.recognizer
+    return make(_encoder(model, seed), front, size, model.dropout, seed + 1000, model.type)
+
+
+CNN_FRONT = 32  # filters over time and frequency before the separable convolutions
+
+
+def _width(model: Any) -> int:
+    if isinstance(model, options.CNN):
+        return model.filters
+    if isinstance(model, options.CRNN | options.LSTM):
+        return model.units
+    return int(model.hidden_dim)
+
+
+def _encoder(model: Any, seed: int) -> acoustic.Encoder:
+    if isinstance(model, options.CNN):
+        return acoustic.convolutional_encoder(
+            model.filters, model.num_layers, model.kernel_size, model.dropout, seed
+        )
+    if isinstance(model, options.CRNN | options.LSTM):
+        return acoustic.recurrent_encoder(
+            model.cell, model.units, model.num_layers, model.bidirectional, model.dropout, seed
+        )
+    if isinstance(model, options.Conformer):
+        return acoustic.conformer_encoder(
+            model.num_layers, model.num_heads, model.kernel_size, model.dropout, seed
+        )
+    return acoustic.transformer_encoder(model.num_layers, model.num_heads, model.dropout, seed)

@@ -1,0 +1,386 @@
+"""Speech: from sound files to labels or texts."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from toolkit.data.audio import SUFFIXES, Wave, read_wave
+from toolkit.data.columns import texts
+from toolkit.data.examples import Examples
+from toolkit.data.sources import resolve
+from toolkit.errors import DataError, RunError
+from toolkit.ragged import Ragged
+from toolkit.tasks.base import Decision, Monitor, Task, Tensors, dense
+from toolkit.tasks.speech import examples as clip_examples
+from toolkit.tasks.speech import models, options
+from toolkit.tasks.speech.augmentation import Augmenter, Changes, mixed
+from toolkit.tasks.speech.front_end import FrontEnd
+from toolkit.tasks.speech.joining import join, plan_joints
+from toolkit.tasks.speech.labelling import LabelOutput
+from toolkit.tasks.speech.recognition import TextOutput
+from toolkit.tasks.speech.waves import ARRAY_RATE, Clips, Doubts, stack, usual_rate
+
+if TYPE_CHECKING:
+    from toolkit.data.splits import Splits
+    from toolkit.data.table import Table
+
+STATE, NOISE, LANGUAGE = "speech.json", "noise.npy", "language.npy"
+MOST_NOISE = 30_000  # frames of the user's noise that are kept
+STEPS = 3000  # that a small corpus is trained for
+
+
+class Speech(Task[options.Options]):
+    """A label for a clip, or the text that is spoken in it."""
+
+    options_type: ClassVar[type[options.Options]] = options.Options
+
+    def __init__(self, options: options.Options) -> None:
+        super().__init__(options)
+        self.model_options: Any = options.model
+        self.sampling_rate = 0
+        self.rows = 0
+        self.noise: NDArray[np.float32] | None = None
+        self.head = LabelOutput(options) if options.output == "label" else TextOutput(options)
+
+    # -- data ---------------------------------------------------------------------------------
+
+    def prepare(self, splits: Splits) -> None:
+        """Settle the sampling rate and the model; fit labels or characters."""
+        train = splits.train
+        self.rows = len(train)
+        clips = self._clips(train)
+        rate, reason = self.options.data.sampling_rate, "the recipe says so"
+        if rate == "auto":
+            rate, reason = usual_rate(clips)
+        self.sampling_rate = rate
+        self.decisions["data.sampling_rate"] = Decision(rate, reason)
+        self.head.fit(train, [splits.validation, splits.test])
+        self._settle_model(train, clips)
+        self.noise = self._read_noise()
+
+    def _settle_model(self, train: Table, clips: Clips) -> None:
+        if self.model_options == "auto":
+            self.model_options = options.CRNN()
+            self.decisions["model"] = Decision("crnn", "steady on small and middling corpora")
+        if self.model_options.subsampling == "auto":
+            factor, reason = 2, "steps of two frames"
+            if isinstance(self.head, TextOutput):
+                tokens = self.head.targets(train)[0]["tokens"]
+                steps = -(-self._most_frames(clips) // 2)
+                if not self.head.check_room(train, tokens, steps, skip=True).all():
+                    factor, reason = 1, "transcripts are long for their clips"
+            self.model_options = self.model_options.model_copy(update={"subsampling": factor})
+            self.decisions["model.subsampling"] = Decision(factor, reason)
+
+    def _read_noise(self) -> NDArray[np.float32] | None:
+        augment = self.options.data.augment
+        if augment is None or augment.noise_files is None:
+            return None
+        folder = resolve(augment.noise_files, Path())
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        if not files:
+            raise DataError(f"data.augment.noise_files: no sound files. Received: {folder}.")
+        frames = [
+            self._computed(stack([read_wave(path)]))["features"].flat_values.numpy()
+            for path in files
+        ]
+        return np.concatenate(frames)[:MOST_NOISE]
+
+    def save(self, directory: Path) -> None:
+        """Write ``speech.json``, and the noise and the language model where there are some."""
+        content = {
+            "rows": self.rows,
+            "sampling_rate": self.sampling_rate,
+            "model": self.model_options.model_dump(mode="json"),
+            "output": self.head.state(),
+        }
+        (directory / STATE).write_text(json.dumps(content, indent=1, ensure_ascii=False))
+        for name, array in self._arrays().items():
+            if array is not None:
+                np.save(directory / name, array)
+
+    def _arrays(self) -> dict[str, NDArray[np.float32] | None]:
+        language = self.head.language if isinstance(self.head, TextOutput) else None
+        return {NOISE: self.noise, LANGUAGE: language}
+
+    def load(self, directory: Path) -> None:
+        """Read what :meth:`save` wrote."""
+        path = directory / STATE
+        try:
+            content = json.loads(path.read_text())
+            self.rows, self.sampling_rate = content["rows"], content["sampling_rate"]
+            self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
+            self.head.restore(content["output"])
+            if (directory / NOISE).is_file():
+                self.noise = np.load(directory / NOISE)
+            if isinstance(self.head, TextOutput) and (directory / LANGUAGE).is_file():
+                self.head.language = np.load(directory / LANGUAGE)
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+
+    def raw(self, table: Table) -> dict[str, NDArray[Any]]:
+        """The waves, padded, with their lengths and rates."""
+        clips = self._clips(table)
+        return stack([clips.read(row) for row in range(len(table))])
+
+    def examples(self, table: Table, *, targets: bool = True) -> Examples:
+        """Log-mel frames in memory, or clips read when needed, with what is to be learnt."""
+        known, weights = self.head.targets(table) if targets else ({}, None)
+        return self._made(table, self._clips(table), known, weights, rates=not targets)
+
+    def fitting_examples(self, table: Table) -> Examples:
+        """The clips, where asked with others that are made of several."""
+        if not isinstance(self.head, TextOutput):
+            return self.examples(table)
+        clips = self._clips(table)
+        known, weights = self.head.targets(table)
+        steps = self._steps(self._most_frames(clips))
+        skip = self.options.data.skip_bad_rows
+        fits = self.head.check_room(table, known["tokens"], steps, skip)
+        count = round(self.options.data.join * len(table) / max(1, self.rows))
+        if not count:
+            return self._made(table, clips, known, weights * fits)
+        features = self._frames(table, clips, rates=False)
+        return self._with_joined(table, clips, features, known["tokens"], count)
+
+    def _made(
+        self,
+        table: Table,
+        clips: Clips,
+        known: dict[str, Any],
+        weights: NDArray[np.float64] | None,
+        *,
+        rates: bool = False,
+    ) -> Examples:
+        most = self._most_frames(clips)
+        if self._bytes(most) > self.options.data.memory_limit * 1_000_000:
+            return clip_examples.on_demand(clips.read, self._computed, most, known, weights)
+        features = self._frames(table, clips, rates=rates)
+        return clip_examples.in_memory(features, known, weights)
+
+    def _with_joined(
+        self, table: Table, clips: Clips, features: Ragged, tokens: Ragged, count: int
+    ) -> Examples:
+        data = self.options.data
+        assert isinstance(self.head, TextOutput)
+        assert data.speaker is not None
+        speakers = texts(table, data.speaker)
+        seed = self.options.run.seed
+        plans = plan_joints(speakers, count, data.join_clips, data.join_gap, seed)
+        waves = [clips.read(row) for row in range(len(table))]
+
+        def read(number: int) -> Wave:
+            plan = plans[number]
+            return join([waves[row] for row in plan.rows], plan.gaps)
+
+        joined = clip_examples.compute_frames(read, range(count), self._computed)
+        made = self.head.join({"tokens": tokens}, [plan.rows for plan in plans])
+        both = [
+            Ragged.join([(one.values, one.lengths), (two.values, two.lengths)])
+            for one, two in ((features, joined), (tokens, made))
+        ]
+        weights = both[1].lengths.astype(np.float64)
+        return clip_examples.in_memory(both[0], {"tokens": both[1]}, weights)
+
+    def _clips(self, table: Table) -> Clips:
+        rate = self.options.data.sampling_rate
+        return Clips(table, self.options.data, ARRAY_RATE if rate == "auto" else rate)
+
+    def _most_frames(self, clips: Clips) -> NDArray[np.int64]:
+        headers = [clips.header(row) for row in range(len(clips))]
+        return np.array(
+            [self.front_end.most_frames(h.num_samples, h.sampling_rate) for h in headers], np.int64
+        )
+
+    def _steps(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(-(-frames // self.model_options.subsampling), np.int64)
+
+    def _bytes(self, frames: NDArray[np.int64]) -> int:
+        return int(frames.sum()) * self.options.data.features.num_mel_bins * 4
+
+    def _frames(self, table: Table, clips: Clips, *, rates: bool) -> Ragged:
+        doubts = Doubts(table, self.sampling_rate)
+
+        def read(row: int) -> Wave:
+            wave = clips.read(row)
+            doubts.look(row, wave)
+            return wave
+
+        frames = clip_examples.compute_frames(read, range(len(table)), self._computed)
+        doubts.tell(rates=rates)
+        return frames
+
+    @functools.cached_property
+    def front_end(self) -> FrontEnd:
+        """What computes the frames."""
+        data = self.options.data
+        return FrontEnd(
+            self.sampling_rate,
+            data.features.num_mel_bins,
+            data.features.frame_length,
+            data.features.frame_step,
+            data.trim,
+        )
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
+        return tf.function(self.preprocess, input_signature=[self.signature()])
+
+    def _computed(self, raw: Mapping[str, NDArray[Any]]) -> Mapping[str, Any]:
+        features: Mapping[str, Any] = self._compiled(
+            {name: tf.constant(value) for name, value in raw.items()}
+        )
+        return features
+
+    def preprocess(self, raw: Tensors) -> Tensors:
+        """Waves to log-mel frames."""
+        return self.front_end(raw["audio"], raw["num_samples"], raw["sampling_rate"])
+
+    @functools.cached_property
+    def _augmenter(self) -> Augmenter | None:
+        wanted = self.options.data.augment
+        if wanted is None:
+            return None
+        step = self.options.data.features.frame_step
+        changes = Changes(
+            shift_frames=round(wanted.shift / step),
+            **wanted.model_dump(include=set(Changes.__annotations__) - {"shift_frames"}),
+        )
+        bins = self.options.data.features.num_mel_bins
+        return Augmenter(changes, self.sampling_rate, bins, self.noise)
+
+    def augment(self, inputs: Tensors, targets: Tensors, seeds: Any) -> tuple[Tensors, Tensors]:
+        """Other voices, speeds, microphones and noises; bands hidden."""
+        augmenter = self._augmenter
+        if augmenter is None:
+            return inputs, targets
+        features, counts = augmenter(inputs["features"], inputs["num_frames"], seeds)
+        share = 0.0 if self.options.data.augment is None else self.options.data.augment.mixup
+        if share and "label" in targets:
+            features, counts, second, part = mixed(features, counts, targets["label"], seeds, share)
+            targets = {**targets, "second": second, "share": part}
+        return {"features": features, "num_frames": counts}, targets
+
+    # -- model --------------------------------------------------------------------------------
+
+    def build_model(self) -> keras.Model:
+        """Build the model of the recipe's section."""
+        return models.build(
+            self.model_options,
+            self.options.data.features,
+            self.options.output,
+            self.head.size,
+            self.options.run.seed,
+        )
+
+    def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
+        """Cross-entropy of labels, or CTC."""
+        return self.head.loss(outputs, targets, weights)
+
+    def recommended(self) -> dict[str, Decision]:
+        """What suits small and middling corpora."""
+        rows = self.rows + self.options.data.join
+        size = 32 if rows < 10_000 else 64
+        epochs = int(np.clip(round(STEPS * size / rows), 10, 60))
+        reason = f"{rows:,} training clips"
+        return {
+            "batch_size": Decision(size, reason),
+            "epochs": Decision(epochs, f"{reason}: about {STEPS:,} steps, 10 to 60 epochs"),
+            "learning_rate": Decision(1e-3, "usual for Adam on small networks"),
+        }
+
+    # -- answers ------------------------------------------------------------------------------
+
+    @property
+    def monitor(self) -> Monitor:
+        """Accuracy, or word error rate."""
+        return self.head.monitor
+
+    def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
+        """Probabilities of labels, or tokens."""
+        return self.head.answer(model(inputs, training=False))
+
+    def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
+        """The same, without a beam."""
+        return self.head.validate(model(inputs, training=False))
+
+    def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
+        """The scores of the output."""
+        return self.head.score(answers, examples)
+
+    def report(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, Any]:
+        """The report of the output."""
+        return self.head.report(answers, examples, table)
+
+    def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+        """``prediction``, ``score`` and what else the output answers."""
+        return self.head.predictions(answers)
+
+    # -- serving ------------------------------------------------------------------------------
+
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Waves, padded, with their lengths and rates."""
+        return {
+            "audio": tf.TensorSpec([None, None], tf.float32, name="audio"),
+            "num_samples": tf.TensorSpec([None], tf.int32, name="num_samples"),
+            "sampling_rate": tf.TensorSpec([None], tf.int32, name="sampling_rate"),
+        }
+
+    def named(self, answers: Tensors) -> Tensors:
+        """The outputs for people."""
+        return self.head.named(answers)
+
+    def more_signatures(self, model: keras.Model) -> dict[str, Any]:
+        """``wav``: contents of wav files of 16 bits, channels mixed, in place of waves."""
+
+        @tf.function(input_signature=[{"wav": tf.TensorSpec([None], tf.string, name="wav")}])
+        def serve_wav(raw: Tensors) -> Tensors:
+            return self.serve(model, _decoded(raw["wav"]))
+
+        return {"wav": serve_wav}
+
+    def card(self) -> dict[str, Any]:
+        """What a user of the export must know."""
+        rate = self.sampling_rate
+        rules = [
+            "`audio` is mono, full scale -1 to 1, padded with anything to the longest clip; "
+            "`num_samples` says how much of each row counts, `sampling_rate` its rate in Hz.",
+            f"The model hears at {rate:,} Hz; other rates are resampled inside.",
+            "Every clip is brought to one loudness. A silent clip, or one without samples, is "
+            "answered as silence; samples that are NaN or infinite count as 0.",
+            "A clip shorter than a frame is filled up with silence.",
+            "The signature `wav` takes `wav`: wav files of 16 bits as bytes; channels are mixed.",
+        ]
+        example = {"audio": [[0.0, 0.1, 0.0, -0.1] * 4], "num_samples": [16]}
+        return {
+            "outputs": self.head.meanings(),
+            "labels": self.head.labels if isinstance(self.head, LabelOutput) else None,
+            "rules": rules,
+            "example": {**example, "sampling_rate": [rate]},
+        }
+
+
+def _decoded(wav: Any) -> Tensors:
+    """Contents of wav files as waves, padded, with their lengths and rates."""
+
+    def one(content: Any) -> tuple[Any, Any]:
+        samples, rate = tf.audio.decode_wav(content)
+        return tf.reduce_mean(samples, axis=1), rate
+
+    signature = (tf.RaggedTensorSpec([None], tf.float32, 0), tf.TensorSpec([], tf.int32))
+    waves, rates = tf.map_fn(one, wav, fn_output_signature=signature)
+    lengths = tf.cast(waves.row_lengths(), tf.int32)
+    return {"audio": dense(waves), "num_samples": lengths, "sampling_rate": rates}

@@ -1,0 +1,169 @@
+"""The clips of a table: files, parts of files, or arrays."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.data.audio import Header, Wave, array_wave, header, read_wave
+from toolkit.data.columns import column_name, numbers, paths
+from toolkit.data.report import Finding, raise_all, row_finding
+
+if TYPE_CHECKING:
+    from toolkit.data.table import Table
+    from toolkit.tasks.speech.options import SpeechData
+
+MOST_RATE, ARRAY_RATE = 16_000, 16_000
+LOOK_ROWS = 500  # whose rates settle the model's
+FULL_SCALE, CLIPPED_SHARE = 0.999, 0.01
+SILENT = 1e-4  # largest sample of a clip that holds nothing
+
+
+class Clips:
+    """Random access to the waves of a table's rows.
+
+    Args:
+        table: with the audio column.
+        data: the recipe's section.
+        array_rate: Hz of arrays.
+    """
+
+    def __init__(self, table: Table, data: SpeechData, array_rate: int = ARRAY_RATE) -> None:
+        self.table = table
+        self.array_rate = array_rate
+        self.cells = list(table.frame[column_name(table, data.audio)])
+        self.paths = paths(table, data.audio)
+        self.starts: NDArray[Any] | None = None
+        self.ends: NDArray[Any] | None = None
+        if data.start is not None and data.end is not None:
+            self.starts, self.ends = numbers(table, data.start), numbers(table, data.end)
+            self._check_parts()
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def read(self, row: int) -> Wave:
+        """Decode one clip.
+
+        Raises:
+            DataError: it cannot be decoded, or holds no samples or what is no number.
+        """
+        try:
+            wave = self._decoded(row)
+        except (ValueError, OSError) as error:
+            self._refuse(row, f"{self._name(row)} {error}", "a whole sound file")
+        if not len(wave.samples):
+            self._refuse(row, f"{self._name(row)} holds no samples", "at least one sample")
+        if not np.isfinite(wave.samples).all():
+            self._refuse(row, f"{self._name(row)} holds NaN or infinity", "samples of -1 to 1")
+        return wave
+
+    def header(self, row: int) -> Header:
+        """Length and rate of one clip, without decoding it."""
+        if self._is_array(row):
+            return Header(len(self.cells[row]), self.array_rate)
+        whole = header(self.paths[row])
+        if self.starts is None or self.ends is None:
+            return whole
+        rate = whole.sampling_rate
+        begin = min(round(self.starts[row] * rate), whole.num_samples)
+        end = min(round(self.ends[row] * rate), whole.num_samples)
+        return Header(max(0, end - begin), rate)
+
+    def _decoded(self, row: int) -> Wave:
+        start = 0.0 if self.starts is None else float(self.starts[row])
+        end = None if self.ends is None else float(self.ends[row])
+        if not self._is_array(row):
+            return read_wave(self.paths[row], start, end)
+        wave = array_wave(self.cells[row], self.array_rate)
+        first = round(start * wave.sampling_rate)
+        last = None if end is None else round(end * wave.sampling_rate)
+        return Wave(wave.samples[first:last], wave.sampling_rate)
+
+    def _is_array(self, row: int) -> bool:
+        return isinstance(self.cells[row], np.ndarray)
+
+    def _name(self, row: int) -> str:
+        return "the clip" if self._is_array(row) else str(self.paths[row])
+
+    def _refuse(self, row: int, what: str, expected: str) -> None:
+        raise_all([row_finding("error", self.table, [row], what, expected)])
+
+    def _check_parts(self) -> None:
+        assert self.starts is not None
+        assert self.ends is not None
+        wrong = np.flatnonzero((self.starts < 0) | (self.ends <= self.starts))
+        if len(wrong):
+            what, expected = "a clip that ends before it begins", "0 <= start < end, in seconds"
+            raise_all([row_finding("error", self.table, wrong, what, expected)])
+
+
+def usual_rate(clips: Clips) -> tuple[int, str]:
+    """The highest rate that half of the files have or exceed, at most 16,000 Hz, and why."""
+    step = max(1, len(clips) // LOOK_ROWS)
+    rates = sorted(clips.header(row).sampling_rate for row in range(0, len(clips), step))
+    rate = rates[len(rates) // 2]
+    listed = ", ".join(f"{rate:,} Hz: {count}" for rate, count in Counter(rates).most_common(3))
+    return min(rate, MOST_RATE), f"rates of the training clips looked at: {listed}"
+
+
+class Doubts:
+    """Gathers what is odd about clips while they are decoded, to be told once.
+
+    Args:
+        table: whose clips.
+        sampling_rate: that the model hears at.
+    """
+
+    def __init__(self, table: Table, sampling_rate: int) -> None:
+        self.table = table
+        self.sampling_rate = sampling_rate
+        self.silent: list[int] = []
+        self.clipped: list[int] = []
+        self.others: list[int] = []
+        self.rates: Counter[int] = Counter()
+
+    def look(self, row: int, wave: Wave) -> None:
+        """Look at one clip."""
+        loud = np.abs(wave.samples)
+        if loud.max() < SILENT:
+            self.silent.append(row)
+        if (loud >= FULL_SCALE).mean() > CLIPPED_SHARE:
+            self.clipped.append(row)
+        if wave.sampling_rate != self.sampling_rate:
+            self.others.append(row)
+            self.rates[wave.sampling_rate] += 1
+
+    def tell(self, *, rates: bool) -> None:
+        """Warn of silent and clipped clips and, if asked, of those that were resampled."""
+        for finding in self._findings(rates):
+            warnings.warn(str(finding), stacklevel=4)
+
+    def _findings(self, rates: bool) -> Iterable[Finding]:
+        if self.silent:
+            yield self._finding(self.silent, "a silent clip", "sound")
+        if self.clipped:
+            what = "a clip with more than 1 % of its samples at full scale"
+            yield self._finding(self.clipped, what, "a recording that does not clip")
+        if rates and self.others:
+            listed = ", ".join(f"{rate:,}" for rate, _ in self.rates.most_common(3))
+            what = f"resampled from {listed} Hz"
+            yield self._finding(self.others, what, f"{self.sampling_rate:,} Hz, as in training")
+
+    def _finding(self, rows: Sequence[int], what: str, expected: str) -> Finding:
+        return row_finding("warning", self.table, rows, what, expected)
+
+
+def stack(waves: Sequence[Wave]) -> dict[str, NDArray[Any]]:
+    """Waves side by side: the raw inputs of the exported model."""
+    lengths = np.array([len(wave.samples) for wave in waves], np.int32)
+    audio = np.zeros((len(waves), max(1, int(lengths.max(initial=1)))), np.float32)
+    for number, wave in enumerate(waves):
+        audio[number, : len(wave.samples)] = wave.samples
+    rates = np.array([wave.sampling_rate for wave in waves], np.int32)
+    return {"audio": audio, "num_samples": lengths, "sampling_rate": rates}
