@@ -197,7 +197,8 @@ def beam(path: str, repeats: int, threads: int) -> None:
     examples = task.examples(run.splits().test, targets=False)
     pieces = np.array(names(task.fitted.source), object)
     ids = examples.inputs["source"]
-    tokens = [pieces[ids.values[a:b]].tolist() for a, b in zip(ids.splits, ids.splits[1:])]
+    bounds = zip(ids.splits[:-1], ids.splits[1:], strict=True)
+    tokens = [pieces[ids.values[start:end]].tolist() for start, end in bounds]
     distribution = distribute()
     options = {"beam_size": width, "length_penalty": 1.0, "max_batch_size": BATCH}
     with tempfile.TemporaryDirectory() as folder:
