@@ -217,7 +217,7 @@ def test_loss_falls_from_the_linear_start(model: Any) -> None:
     def step() -> Any:
         with tf.GradientTape() as tape:
             loss = prepared.loss(network(batch.inputs, training=True), batch.targets, weights)
-        variables = network.trainable_variables
+        variables = [variable.value for variable in network.trainable_variables]
         gradients = tape.gradient(
             loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
