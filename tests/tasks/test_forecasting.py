@@ -218,9 +218,8 @@ def test_loss_falls_from_the_linear_start(model: Any) -> None:
         with tf.GradientTape() as tape:
             loss = prepared.loss(network(batch.inputs, training=True), batch.targets, weights)
         variables = network.trainable_variables
-        gradients = tape.gradient(
-            loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+        values = [variable.value for variable in variables]
+        gradients = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         for variable, gradient in zip(variables, gradients, strict=True):
             variable.assign_sub(0.05 * tf.convert_to_tensor(gradient))
         return loss
