@@ -132,6 +132,12 @@ def test_clips_beyond_the_memory_limit_are_read_when_needed() -> None:
     np.testing.assert_array_equal(one.targets["label"], two.targets["label"])
 
 
+def test_rows_that_name_files_stay_in_memory() -> None:
+    options = {"task": "speech", "data": {"train": "a.csv", "label": "l", "prepare": "always"}}
+    with pytest.raises(ValueError, match="this task's rows name files and stay in memory"):
+        Options.model_validate(options)
+
+
 def test_joined_clips_are_added_to_what_is_fitted_on() -> None:
     frame = some(utterances, 30)
     data = {"speaker": "speaker", "join": 10, "join_clips": (2, 3)}

@@ -67,6 +67,8 @@ def place(options: DataOptions, data: Sequence[Data], opening: Opening) -> Place
         return Placement(where, f"data.prepare is {options.prepare}")
     if not options.rows_alone:
         return Placement("memory", "this task's examples are made of several rows")
+    if not options.rows_large:
+        return Placement("memory", "this task's rows name files")
     sizes = [size for one in data for size in _sizes(one, opening)]
     known = f"the files hold about {sum(sizes) / 1e6:,.0f} MB"
     if sum(sizes) > PREPARE_ABOVE:

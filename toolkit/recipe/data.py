@@ -117,6 +117,8 @@ class DataOptions(Section):
     short: ClassVar[str | None] = "train"
     rows_alone: ClassVar[bool] = True
     """Whether each row is an example without the others; if not, all rows stay in memory."""
+    rows_large: ClassVar[bool] = True
+    """Whether rows may hold much; those that only name files stay in memory."""
 
     train: Source = Field(
         description="Training data: a file (.csv .tsv .jsonl .parquet .txt, also .gz), a list or "
@@ -151,6 +153,8 @@ class DataOptions(Section):
     def _check_prepare(self) -> Self:
         if self.prepare == "always" and not self.rows_alone:
             refuse("prepare", "this task's examples are made of several rows, which stay in memory")
+        if self.prepare == "always" and not self.rows_large:
+            refuse("prepare", "this task's rows name files and stay in memory")
         return self
 
     @model_validator(mode="after")

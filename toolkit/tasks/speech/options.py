@@ -117,7 +117,7 @@ class AugmentOptions(Section):
 class SpeechData(DataOptions):
     """Clips and what is said in them."""
 
-    rows_alone: ClassVar[bool] = False  # a table of paths is small; the clips are kept otherwise
+    rows_large: ClassVar[bool] = False  # the clips are kept otherwise
 
     audio: Column = Field(
         "path", description="Column of the sound files, or of arrays of samples (tfds, demo)."
