@@ -90,7 +90,7 @@ def test_determinism(case: Case) -> None:
     run("determinism", case)
 
 
-# The costly promises: by default for the first row of each class, all rows when slow tests run.
+# The costly promises: XLA by default for the first row of each class, all when slow tests run.
 
 
 def first_rows(cases: list[Case]) -> list[Case]:
@@ -100,16 +100,6 @@ def first_rows(cases: list[Case]) -> list[Case]:
 @every_group
 def test_xla(group: str) -> None:
     contract.check_xla(first_rows(GROUPS[group]), gradient=False)
-
-
-@every_group
-def test_saved_model(group: str, tmp_path: Path) -> None:
-    contract.check_saved_model(first_rows(GROUPS[group]), tmp_path)
-
-
-@every_group
-def test_strategy(group: str, strategy: Any) -> None:
-    contract.check_strategy(first_rows(GROUPS[group]), strategy)
 
 
 @pytest.mark.slow
