@@ -130,9 +130,8 @@ def _of_time(table: Table, column: Column) -> list[BadRows]:
 def _of_video(table: Table, column: Column) -> Iterator[BadRows]:
     """Videos that are not there, or that their files tell to be unusable, by what is wrong."""
     name = column_name(table, column)
-    named = np.array([bool(text.strip()) for text in texts(table, column)], bool)
     problems: dict[str, list[int]] = {}
-    for row in np.flatnonzero(named):
+    for row in np.flatnonzero(_given(table, column)):
         problem = video_problem(table.frame[name].iloc[row], table.source(int(row)).folder)
         if problem is not None:
             problems.setdefault(problem, []).append(int(row))
@@ -176,6 +175,10 @@ def _of_audio(table: Table, column: Column) -> list[BadRows]:
 def _names_file(table: Table, column: Column) -> Mask:
     """Whether each row holds a path, not nothing and not an array."""
     values = table.frame[column_name(table, column)]
-    named = [bool(text.strip()) for text in texts(table, column)]
     arrays = [isinstance(value, np.ndarray) for value in values]
-    return np.logical_and(named, np.logical_not(arrays))
+    return np.logical_and(_given(table, column), np.logical_not(arrays))
+
+
+def _given(table: Table, column: Column) -> Mask:
+    """Whether each row holds anything."""
+    return np.array([bool(text.strip()) for text in texts(table, column)], bool)
