@@ -81,3 +81,29 @@ def test_bad_arguments() -> None:
         BatchPlan(np.zeros((0, 1), int), batch_size=4)
     with pytest.raises(ArgumentError, match=r"Received: batch_size=4, batch_tokens=4"):
         BatchPlan(lengths(), batch_size=4, batch_tokens=4)
+
+
+@pytest.mark.parametrize("size", [{"batch_size": 16}, {"batch_tokens": 900}])
+@pytest.mark.parametrize("axes", [0, 1, 2, 3])
+def test_many_shapes_hold_every_row_once(size: dict[str, int], axes: int) -> None:
+    data = lengths(axes=axes)
+    plan = BatchPlan(data, seed=3, few_shapes=False, **size)
+    for epoch in (0, 4):
+        rows = rows_of(plan, epoch)
+        assert sorted(rows[rows != FILLER]) == list(range(1003))
+    for step in range(plan.steps_per_epoch):
+        batch = plan.batch(step)
+        assert batch.shape == tuple(data[np.maximum(batch.rows, 0)].max(axis=0))
+        if "batch_tokens" in size and axes and (batch.rows != FILLER).all():
+            assert len(batch.rows) * sum(batch.shape) <= 900
+
+
+def test_many_shapes_waste_less_on_two_axes() -> None:
+    data = lengths(20_000, axes=2)
+    padded = []
+    for few in (True, False):
+        plan = BatchPlan(data, batch_size=64, few_shapes=few)
+        batches = [plan.batch(step) for step in range(plan.steps_per_epoch)]
+        padded.append(sum(len(batch.rows) * sum(batch.shape) for batch in batches))
+    assert padded[1] < 0.75 * padded[0]
+    assert padded[1] < 1.3 * data.sum()

@@ -6,6 +6,7 @@ the position in the data is one number, the step; and each row is in exactly one
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from toolkit.errors import ArgumentError
 
+MANY = 72  # groups of rows of like lengths, at most
+LEAST_BATCHES = 4  # in a group, so that an epoch's batches differ from the last one's
 FILLER = -1  # a row number that stands for no example: weight 0, content of row 0
 
 
@@ -80,6 +83,9 @@ class BatchPlan:
         seed: seed of the permutations.
         shuffle: whether to permute; without it, batches run from short rows to long ones.
         max_buckets: the most padded shapes.
+        few_shapes: pad to at most that many shapes, each of which XLA compiles once. Without it
+            rows are grouped as finely as chance allows, on each axis, and a batch is padded to its
+            own longest rows: on Multi30k 10 % of both sides is padding then, and 30 % otherwise.
 
     Raises:
         ArgumentError: no rows, or not exactly one of ``batch_size`` and ``batch_tokens``.
@@ -93,7 +99,8 @@ class BatchPlan:
         batch_tokens: int | None = None,
         seed: int = 0,
         shuffle: bool = True,
-        max_buckets: int = 6,
+        max_buckets: int = 8,
+        few_shapes: bool = True,
     ) -> None:
         if len(lengths) == 0:
             raise ArgumentError("Expected at least one example to batch. Received: none.")
@@ -105,13 +112,17 @@ class BatchPlan:
         self.num_rows = len(lengths)
         self.seed = seed
         self.shuffle = shuffle
-        self.buckets = _buckets(lengths, batch_size, batch_tokens, max_buckets)
+        steps = lengths.sum() / batch_tokens if batch_tokens else len(lengths) / (batch_size or 1)
+        few, many = max_buckets, int(steps / LEAST_BATCHES)
+        groups = _few(lengths, few) if few_shapes else _many(lengths, many)
+        self.lengths = None if few_shapes else lengths
+        self.buckets = _buckets(groups, lengths, batch_size, batch_tokens, growing=few_shapes)
         self.steps_per_epoch = _count_batches(self.buckets)
         self._planned: tuple[int, list[tuple[NDArray[np.int64], Bucket]]] = (-1, [])
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """The padded shapes that batches come in."""
+        """The padded shapes that batches come in; at most these where shapes are not few."""
         return [bucket.shape for bucket in self.buckets]
 
     def batch(self, step: int) -> PlannedBatch:
@@ -122,7 +133,10 @@ class BatchPlan:
             batches = self._plan(epoch)
             self._planned = (epoch, batches)
         rows, bucket = batches[position]
-        return PlannedBatch(rows, bucket.shape, epoch)
+        if self.lengths is None:
+            return PlannedBatch(rows, bucket.shape, epoch)
+        longest = self.lengths[np.maximum(rows, 0)].max(axis=0)
+        return PlannedBatch(rows, tuple(int(n) for n in longest), epoch)
 
     def _plan(self, epoch: int) -> list[tuple[NDArray[np.int64], Bucket]]:
         random = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
@@ -144,24 +158,55 @@ class BatchPlan:
         return batches
 
 
+def _few(lengths: NDArray[np.int64], max_buckets: int) -> list[NDArray[np.int64]]:
+    """Rows by their total length, short ones first."""
+    total = lengths.sum(axis=1) if lengths.shape[1] else np.zeros(len(lengths), dtype=np.int64)
+    order = np.argsort(total, kind="stable")
+    ends = np.searchsorted(total[order], bucket_boundaries(total, max_buckets), side="right")
+    return np.split(order, ends[:-1])
+
+
+def _many(lengths: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+    """About ``count`` groups: rows by their last axis, and within those by the axes before it.
+
+    Every second group runs from long to short, so that neighbours, which share a batch where
+    rows are left over, are alike.
+    """
+    count = min(max(count, 1), MANY)
+    axes = lengths.shape[1]
+    if not axes:
+        return [np.arange(len(lengths))]
+    outer = count if axes == 1 else math.ceil(math.sqrt(2 * count))
+    groups = []
+    by_last = np.argsort(lengths[:, -1], kind="stable")
+    for number, rows in enumerate(np.array_split(by_last, outer)):
+        order = np.argsort(lengths[rows, :-1].sum(axis=1), kind="stable")
+        rows = rows[order[::-1] if number % 2 else order]
+        groups += np.array_split(rows, max(1, count // outer))
+    return [rows for rows in groups if len(rows)]
+
+
 def _buckets(
+    groups: list[NDArray[np.int64]],
     lengths: NDArray[np.int64],
     batch_size: int | None,
     batch_tokens: int | None,
-    max_buckets: int,
+    *,
+    growing: bool,
 ) -> list[Bucket]:
-    total = lengths.sum(axis=1) if lengths.shape[1] else np.zeros(len(lengths), dtype=np.int64)
-    order = np.argsort(total, kind="stable")
-    boundaries = bucket_boundaries(total, max_buckets)
-    ends = np.searchsorted(total[order], boundaries, side="right")
+    """Groups with their batch sizes; ``growing``: no shape is smaller than the one before."""
     buckets = []
-    shape: tuple[int, ...] = (0,) * lengths.shape[1]
-    for rows in np.split(order, ends[:-1]):
-        # never smaller than the bucket before: its left-over rows move up into this one
-        widest = np.maximum(lengths[rows].max(axis=0, initial=0), np.array(shape, dtype=np.int64))
-        shape = tuple(int(n) for n in widest)
-        size = batch_size or max(1, (batch_tokens or 1) // max(1, sum(shape)))
-        buckets.append(Bucket(rows, shape, min(size, len(lengths))))
+    left = 0
+    carried = np.zeros(lengths.shape[1], dtype=np.int64)
+    for rows in groups:
+        # its first batch also holds what is left over of the groups before
+        own = lengths[rows].max(axis=0, initial=0)
+        widest = np.maximum(own, carried)
+        size = batch_size or max(1, (batch_tokens or 1) // max(1, int(widest.sum())))
+        size = min(size, len(lengths))
+        buckets.append(Bucket(rows, tuple(int(n) for n in widest), size))
+        whole, left = divmod(left + len(rows), size)
+        carried = own if whole and not growing else widest
     return buckets
 
 

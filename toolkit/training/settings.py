@@ -68,7 +68,8 @@ class _Autos:
 def settle(options: TrainOptions, task: Task[Any], examples: Examples, seed: int) -> Settings:
     """Settle batches, length, schedule and learning rate."""
     autos = _Autos(options, task)
-    plan = _plan(options, autos, examples, seed)
+    few_shapes = task.keeps_shapes and options.compile != "none"
+    plan = _plan(options, autos, examples, seed, few_shapes)
     by_steps = options.steps != "auto" or (
         options.epochs == "auto" and "steps" in autos.recommended
     )
@@ -86,7 +87,9 @@ def settle(options: TrainOptions, task: Task[Any], examples: Examples, seed: int
     return Settings(plan, total, round_steps, not by_steps, schedule, rate, autos.decisions)
 
 
-def _plan(options: TrainOptions, autos: _Autos, examples: Examples, seed: int) -> BatchPlan:
+def _plan(
+    options: TrainOptions, autos: _Autos, examples: Examples, seed: int, few_shapes: bool
+) -> BatchPlan:
     size, tokens = None, options.batch_tokens
     if tokens is None and options.batch_size == "auto":
         decision = autos.recommended.get("batch_tokens")
@@ -102,4 +105,5 @@ def _plan(options: TrainOptions, autos: _Autos, examples: Examples, seed: int) -
         batch_tokens=tokens,
         seed=seed,
         shuffle=options.shuffle,
+        few_shapes=few_shapes,
     )
