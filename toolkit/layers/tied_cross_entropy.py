@@ -55,26 +55,40 @@ def tied_cross_entropy(
     hidden = ops.reshape(hidden, (-1, hidden.shape[-1]))
     table = ops.cast(table, hidden.dtype)
     answers = cut(ops.reshape(ops.cast(token_ids, "int32"), (-1,)), parts)
-    weights = cut(ops.reshape(ops.cast(weights, "float32"), (-1,)), parts)
+    flat = ops.reshape(ops.cast(weights, "float32"), (-1, 1))
+    # Weights are small; at most 1, they and their products fit a half-precision dtype too.
+    largest = ops.maximum(ops.max(flat), 1e-30)
+    flat = flat / largest
+    weights = cut(flat, parts)
 
     def total(hidden: Tensor, table: Tensor) -> tuple[Tensor, Callable[..., Any]]:
+        center = ops.mean(table, axis=0)  # its product with a row is the mean of the row's logits
         loss: Any = 0.0
         by_hidden, by_table = [], ops.zeros_like(table)
         rows = cut(hidden, parts)
         for part in range(parts):
-            share, slope = part_loss(
-                rows[part], table, answers[part], weights[part], label_smoothing
+            share, slope, scale = part_loss(rows[part], table, answers[part], label_smoothing)
+            evenly = label_smoothing * ops.cast(
+                ops.einsum("rd,d->r", rows[part], center), "float32"
             )
-            loss = loss + share
-            by_hidden.append(ops.matmul(slope, table))
-            by_table = by_table + ops.einsum("rv,rd->vd", slope, rows[part])
+            loss = loss + ops.sum((share - evenly) * weights[part][:, 0])
+            # The slope is scaled by rows after or before its products: there they are short.
+            scale = ops.cast(scale[:, None] * weights[part], slope.dtype)
+            by_hidden.append(scale * ops.matmul(slope, table))
+            by_table = by_table + ops.einsum("rv,rd->vd", slope, scale * rows[part])
         whole = ops.concatenate(by_hidden)[: ops.shape(hidden)[0]]
+        if label_smoothing:
+            weighted = ops.cast(flat, hidden.dtype) * hidden
+            whole = whole - label_smoothing * ops.cast(flat, hidden.dtype) * center
+            by_table = by_table - ops.sum(weighted, axis=0) * (label_smoothing / table.shape[0])
 
         def gradient(*upstream: Tensor, **_: Any) -> tuple[Tensor, Tensor]:
-            scale = ops.cast(upstream[-1], whole.dtype)
-            return scale * whole, scale * by_table
+            scale = upstream[-1] * largest
+            return tuple(
+                ops.cast(scale * ops.cast(x, "float32"), x.dtype) for x in (whole, by_table)
+            )
 
-        return loss, gradient
+        return loss * largest, gradient
 
     return ops.custom_gradient(total)(hidden, table)
 
@@ -87,18 +101,20 @@ def cut(x: Tensor, parts: int) -> Tensor:
 
 
 def part_loss(
-    rows: Tensor, table: Tensor, answers: Tensor, weights: Tensor, smoothing: float
-) -> tuple[Tensor, Tensor]:
-    """The weighted loss of some rows, and its gradient by their logits."""
+    rows: Tensor, table: Tensor, answers: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of some rows: their losses, and the gradient by the logits, to be scaled row by row.
+
+    Both without the share of the target that is spread evenly. (rows, vocabulary) is read and
+    written as few times as can be: that is what takes the time beside the products.
+    """
     logits = ops.cast(ops.einsum("rd,vd->rv", rows, table), "float32")
-    log_sum = ops.logsumexp(logits, axis=-1, keepdims=True)
-    right = ops.take_along_axis(logits, answers[:, None], axis=-1)
-    losses = log_sum - (1 - smoothing) * right
-    words = table.shape[0]
-    if smoothing:
-        losses = losses - smoothing * ops.mean(logits, axis=-1, keepdims=True)
-    slope = ops.exp(logits - log_sum) - smoothing / words
+    peak = ops.max(logits, axis=-1, keepdims=True)
+    slope = ops.exp(logits - peak)
+    total = ops.sum(slope, axis=-1)
     places = ops.stack([ops.arange(ops.shape(answers)[0]), answers], axis=-1)
-    true = ops.take_along_axis(slope, answers[:, None], axis=-1)[:, 0] - (1 - smoothing)
-    slope = ops.scatter_update(slope, places, true) * weights[:, None]
-    return ops.sum(losses[:, 0] * weights), ops.cast(slope, rows.dtype)
+    right = ops.take_along_axis(logits, answers[:, None], axis=-1)[:, 0]
+    losses = peak[:, 0] + ops.log(total) - (1 - smoothing) * right
+    true = ops.exp(right - peak[:, 0]) - (1 - smoothing) * total
+    slope = ops.scatter_update(slope, places, true)
+    return losses, ops.cast(slope, rows.dtype), 1 / total
