@@ -168,13 +168,15 @@ def backward(
         before = tuple(history[t + 1 - run.after] for history in histories)
         after = tuple(history[t + run.after] for history in histories)
         *steps, by_old = cell.deltas(tuple(values[t] for values in saved), before, after, by_states)
+        steps = steps[:kinds]
         if keep is not None:
-            steps = [tf.where(keep[t], step, tf.zeros_like(step)) for step in steps]
-        through = tf.matmul(steps[1], transposed)
+            # a plain 0: TensorFlow spreads `zeros_like` over threads, and then waits for them
+            steps = [tf.where(keep[t], step, tf.zeros((), step.dtype)) for step in steps]
+        through = tf.matmul(steps[-1], transposed)
         by_old = (through if by_old[0] is None else by_old[0] + through, *by_old[1:])
         if keep is not None:
             by_old = choose(keep[t], by_old, by_states)
-        return count + 1, by_old, written(deltas, t, steps[:kinds])
+        return count + 1, by_old, written(deltas, t, steps)
 
     _, by_first, deltas = repeat(length, body, (0, tuple(by_last), deltas))
     stacked = [array.stack() for array in deltas]
