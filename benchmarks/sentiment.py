@@ -26,7 +26,7 @@ import toolkit.api.fitting as fitting
 from toolkit.recipe import TrainOptions
 from toolkit.training.distribution import distribute
 from toolkit.training.engine import Engine
-from toolkit.training.evaluation import evaluate_answers
+from toolkit.training.evaluation import Evaluator
 from toolkit.training.fit import build
 from toolkit.training.optimizers import UpdateRule, make_optimizer
 from toolkit.training.settings import settle
@@ -136,6 +136,7 @@ class Ours:
             self.task, self.model, rule, prepared.train, settings.plan, self.distribution, xla=xla
         )
         self.validation = prepared.validation
+        self.evaluator = Evaluator(self.task, self.model, self.distribution)
         self.step = 0
 
     def train(self) -> int:
@@ -147,7 +148,7 @@ class Ours:
 
     def predict(self) -> int:
         """Answer the validation texts and say how many."""
-        evaluate_answers(self.task, self.model, self.validation, self.distribution)
+        self.evaluator(self.validation, batch_size=256)
         return len(self.validation)
 
 

@@ -44,6 +44,8 @@ def solve(
     size: int,
     weights: NDArray[np.float64],
     tick: Tick = lambda *_: None,
+    *,
+    by_rarity: bool = True,
 ) -> Solution:
     """Fit on all texts, with the strength that does best on a fifth of them held out.
 
@@ -54,6 +56,7 @@ def solve(
         size: ids are below this.
         weights: what each text counts, ``(texts,)``.
         tick: told ``(what, done, total)``.
+        by_rarity: whether rare n-grams weigh more; see :func:`scales`.
     """
     several = labels.ndim == 2
     classes = labels if several else np.eye(num_classes)[labels]
@@ -62,7 +65,7 @@ def solve(
     held = _held_out(classes)
     strength = 10.0
     if held.any():
-        scale = scales(ngrams.take(rows[~held]), classes[~held], size)
+        scale = scales(ngrams.take(rows[~held]), classes[~held], size, by_rarity)
         features = unit_rows(ngrams, scale)
         losses: list[float] = []
         for number, each in enumerate(STRENGTHS):
@@ -72,7 +75,7 @@ def solve(
             if losses[-1] > min(losses):
                 break
         strength = STRENGTHS[int(np.argmin(losses))]
-    scale = scales(ngrams, classes, size)
+    scale = scales(ngrams, classes, size, by_rarity)
     fits.fit(unit_rows(ngrams, scale), labels, weights, strength)
     tick("fits of the n-grams", count, count)
     return Solution(scale, *fits.solution(), strength)
@@ -137,17 +140,21 @@ class Fits:
         return float((each * weights).sum() / weights.sum())
 
 
-def scales(ngrams: Ragged, classes: NDArray[Any], size: int) -> NDArray[np.float32]:
+def scales(
+    ngrams: Ragged, classes: NDArray[Any], size: int, by_rarity: bool = True
+) -> NDArray[np.float32]:
     """How much each n-gram tells, ``(size,)``: of the classes, times how rare it is.
 
     The first is the root mean square over the classes of the naive Bayes log-count ratios (Wang
-    and Manning, ACL 2012), the second the inverse document frequency
-    ``1 + log((1 + texts) / (1 + texts with it))``.
+    and Manning, ACL 2012), the second, which helps words and hurts parts of words, the inverse
+    document frequency ``1 + log((1 + texts) / (1 + texts with it))``.
     """
     ratios = log_count_ratios(ngrams, classes, size)
-    texts = np.bincount(ngrams.values, minlength=size)
-    rarity = 1 + np.log((1 + len(ngrams)) / (1 + texts))
-    return np.asarray(np.sqrt(np.mean(np.square(ratios), axis=1)) * rarity, np.float32)
+    told = np.sqrt(np.mean(np.square(ratios), axis=1))
+    if by_rarity:
+        texts = np.bincount(ngrams.values, minlength=size)
+        told = told * (1 + np.log((1 + len(ngrams)) / (1 + texts)))
+    return np.asarray(told, np.float32)
 
 
 def unit_rows(ngrams: Ragged, scale: NDArray[np.float32]) -> Any:

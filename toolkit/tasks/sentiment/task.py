@@ -207,6 +207,7 @@ class Sentiment(Task[options.Options]):
                     layer.vocabulary_size,
                     sample.weights,
                     self.tick,
+                    by_rarity=kind == "word_ngrams",
                 )
                 layer.set_solution(solution.scale, solution.kernel, solution.bias)
 
