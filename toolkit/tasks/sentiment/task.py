@@ -26,16 +26,10 @@ from toolkit.data.labels import (
 from toolkit.data.roles import Role
 from toolkit.data.store import StoredExamples
 from toolkit.errors import RunError
-from toolkit.metrics.bootstrap import intervals
-from toolkit.metrics.classification import (
-    MultiLabelScorer,
-    SingleLabelScorer,
-    confusion_matrix,
-    per_class,
-)
 from toolkit.ragged import Ragged
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.sentiment import models, options
+from toolkit.tasks.sentiment.reporting import Labelling
 from toolkit.text.bag_regression import solve
 from toolkit.text.encoder import EncoderOptions, TextEncoder
 from toolkit.text.preset import PresetEncoder
@@ -44,9 +38,7 @@ if TYPE_CHECKING:
     from toolkit.data.splits import Splits
     from toolkit.data.table import Table
 
-Scorer = SingleLabelScorer | MultiLabelScorer
 MAX_LENGTH = 400
-HARDEST = 20
 MAX_NGRAMS, MAX_WEIGHTS = 2_000_000, 8_000_000  # of a kind; the weights are n-grams times labels
 SMALL = 5_000  # training texts: below, more steps are worth more than steadier ones
 
@@ -266,14 +258,16 @@ class Sentiment(Task[options.Options]):
         side_by_side = len(outputs.shape) == 3  # a model of the user's own may have one answer
         return {"probabilities": ops.mean(probabilities, axis=1) if side_by_side else probabilities}
 
+    @property
+    def labelling(self) -> Labelling:
+        """What probabilities say, in names."""
+        threshold = self.options.task.threshold if self.several else None
+        return Labelling(self.labels, threshold, self.options.data.separator or ",")
+
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """Accuracy, macro F1, ROC-AUC, log loss and calibration error."""
-        return self._scorer(answers["probabilities"], np.asarray(examples.target("label")))()
-
-    def _scorer(self, probabilities: NDArray[Any], labels: NDArray[Any]) -> Scorer:
-        if self.several:
-            return MultiLabelScorer(probabilities, labels, self.options.task.threshold)
-        return SingleLabelScorer(probabilities, labels)
+        labels = np.asarray(examples.target("label"))
+        return self.labelling.scorer(answers["probabilities"], labels)()
 
     def report(
         self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
@@ -281,73 +275,19 @@ class Sentiment(Task[options.Options]):
         """Scores with intervals, scores of each label, confusion matrix, hardest errors."""
         probabilities = answers["probabilities"]
         labels = np.asarray(examples.target("label"))
-        predicted = self._predicted(probabilities)
-        scorer = self._scorer(probabilities, labels)
-        report: dict[str, Any] = {"scores": scorer()}
-        chosen = self.options.evaluate
-        if chosen.bootstrap:
-            report["intervals"] = intervals(
-                scorer,
-                len(labels),
-                resamples=chosen.bootstrap,
-                confidence=chosen.confidence,
-            )
-        report["per_class"] = per_class(predicted, labels, self.labels)
-        if not self.several:
-            matrix = confusion_matrix(predicted, labels, len(self.labels))
-            report["confusion_matrix"] = {"labels": self.labels, "counts": matrix.tolist()}
-        report["hardest_errors"] = self._hardest(probabilities, labels, table)
-        return report
-
-    def _predicted(self, probabilities: NDArray[Any]) -> NDArray[Any]:
-        if self.several:
-            return np.asarray(probabilities >= self.options.task.threshold, np.int64)
-        return np.asarray(probabilities.argmax(1))
-
-    def _hardest(
-        self, probabilities: NDArray[Any], labels: NDArray[Any], table: Table
-    ) -> list[dict[str, Any]]:
-        """The errors that the model was surest of."""
-        predicted = self._predicted(probabilities)
-        if self.several:
-            wrong = (predicted != labels).any(1)
-            right = np.where(labels == 1, probabilities, 1 - probabilities).min(1)
-        else:
-            wrong = predicted != labels
-            right = probabilities[np.arange(len(labels)), labels]
-        order = np.flatnonzero(wrong)[np.argsort(right[wrong], kind="stable")][:HARDEST]
-        hardest = table.take(order).read()
+        report = self.labelling.report(probabilities, labels, self.options.evaluate)
+        places, errors = self.labelling.hardest(probabilities, labels)
+        hardest = table.take(places).read()
         written = self.raw(hardest)["text"]
-        return [
-            {
-                "where": hardest.where(place),
-                "text": written[place],
-                "label": self._names(labels[row]),
-                "prediction": self._names(predicted[row]),
-                "probability_of_label": round(float(right[row]), 4),
-            }
-            for place, row in enumerate(order)
+        report["hardest_errors"] = [
+            {"where": hardest.where(number), "text": written[number], **error}
+            for number, error in enumerate(errors)
         ]
-
-    def _names(self, label: Any) -> str:
-        """The name of a label number, or the names of a row of 0 and 1."""
-        if not self.several:
-            return self.labels[int(label)]
-        separator = self.options.data.separator or ","
-        return separator.join(n for n, given in zip(self.labels, label, strict=True) if given)
+        return report
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """``prediction``, ``score`` (its probability) and the probability of each label."""
-        probabilities = answers["probabilities"]
-        predicted = self._predicted(probabilities)
-        sure = (
-            np.maximum(probabilities, 1 - probabilities).min(1)
-            if self.several
-            else (probabilities.max(1))
-        )
-        frame = {"prediction": [self._names(label) for label in predicted], "score": sure}
-        columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(self.labels)}
-        return pd.DataFrame({**frame, **columns})
+        return self.labelling.predictions(answers["probabilities"])
 
     # -- serving ------------------------------------------------------------------------------
 
