@@ -7,7 +7,7 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -209,6 +209,22 @@ class Run:
         for table in self.reader.tables(inputs):
             examples = self.task.examples(table, targets=False)
             yield self.task.answered(table, examples, self._answers(examples))
+
+    def listen(self, chunks: Iterable[NDArray[Any]]) -> Iterator[str]:
+        """Recognise one sound while it comes in.
+
+        Args:
+            chunks: ``(samples,)`` each, of any length, full scale -1 to 1, at the sampling rate
+                that the model hears at.
+
+        Yields:
+            The text that is new after each piece, and once more after the last; joined, they are
+            what :meth:`predict` answers to the whole.
+
+        Raises:
+            ArgumentError: the model was not trained for it (``task.streaming``).
+        """
+        return self.task.listen(self.model, chunks)
 
     def draw_attention(self, inputs: Inputs, directory: str | os.PathLike[str]) -> list[Path]:
         """Write a picture of the model's attention for each input.

@@ -35,6 +35,7 @@ def evaluate(run: str, data: str | None, against: str | None, form: str) -> None
         'toolkit predict runs/first --text "What a lovely day"',
         "toolkit predict runs/first new.csv --output answers.csv",
         "toolkit predict runs/first - --output answers.jsonl < lines.txt",
+        "toolkit predict runs/speech --stream < speech.pcm",
     )
 )
 @run_argument()
@@ -42,12 +43,18 @@ def evaluate(run: str, data: str | None, against: str | None, form: str) -> None
 @click.option("--text", "texts", multiple=True, help="A text to answer; may be repeated.")
 @click.option("--attention", type=click.Path(), help="Folder for pictures of the attention.")
 @click.option("--output", type=click.Path(), help="File: .csv or .jsonl.  [default: csv on stdout]")
+@click.option(
+    "--stream",
+    is_flag=True,
+    help="Recognise stdin, raw 16-bit PCM at the model's rate, as it comes.",
+)
 def predict(
     run: str,
     source: str | None,
     texts: tuple[str, ...],
     attention: str | None,
     output: str | None,
+    stream: bool,
 ) -> None:
     """Answer new inputs with a trained model.
 
@@ -55,6 +62,11 @@ def predict(
     these columns, else a text a line. The answer is the column prediction, its certainty score;
     the columns of the input come first. Rows keep their order.
     """
+    if stream:
+        if source is not None or texts or attention or output:
+            raise click.UsageError("--stream reads stdin and writes stdout, without other options.")
+        _listen(run)
+        return
     if (source is None) == (not texts):
         raise click.UsageError("expected either INPUT or --text.")
     from toolkit.cli.tables import check_output, write_tables
@@ -71,3 +83,15 @@ def predict(
         inputs = list(inputs) if source == "-" else inputs
         opened.draw_attention(inputs, attention)
     write_tables(opened.stream(inputs), output)
+
+
+def _listen(run: str) -> None:
+    """Write words as they are recognised."""
+    load_tensorflow()
+    from toolkit import api
+    from toolkit.data.audio import pcm_chunks
+
+    for text in api.load_run(run).listen(pcm_chunks(sys.stdin.buffer)):
+        click.echo(text, nl=False)
+        sys.stdout.flush()
+    click.echo()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from toolkit.errors import DataError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff", ".aif", ".au")
 UNKNOWN_SIZE = 0x7FFFF000  # a wav that was written as a stream promises about this much, or more
@@ -98,3 +101,18 @@ def array_wave(array: NDArray[Any], sampling_rate: int) -> Wave:
     flat = array.mean(axis=-1) if array.ndim == 2 else array
     scale = 1.0 if np.issubdtype(array.dtype, np.floating) else 2.0**-15
     return Wave(np.asarray(flat * scale, np.float32), sampling_rate)
+
+
+def pcm_chunks(file: BinaryIO, size: int = 800) -> Iterator[Samples]:
+    """Samples of raw little-endian PCM of 16 bits as they come, at most so many at once.
+
+    Raises:
+        DataError: the end is half a sample.
+    """
+    while content := file.read(2 * size):
+        if len(content) % 2:
+            raise DataError(
+                "stdin: ends within a sample. Expected raw PCM, 16 bits little-endian, mono. "
+                f"Received: {len(content)} bytes at the end."
+            )
+        yield np.frombuffer(content, "<i2").astype(np.float32) / np.float32(32768)

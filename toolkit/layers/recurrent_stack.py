@@ -134,6 +134,17 @@ class RecurrentStack(keras.layers.Layer):
         """Reads the sequence layer by layer."""
         if mask is None:
             mask = getattr(inputs, "_keras_mask", None)
+        values, all_states = self.read(inputs, initial_state, mask, training)
+        return (values, *all_states) if self.return_state else values
+
+    def read(
+        self,
+        inputs: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """What `call` does, and the states that it would go on from, whatever `return_state` is."""
         values, all_states = inputs, []
         for number, layer in enumerate(self.recurrent_layers):
             below = self.dropout_layer(values, training=training) if number else values
@@ -142,7 +153,7 @@ class RecurrentStack(keras.layers.Layer):
             if self.residual and number and layer_returns_sequences(values):
                 values = values + below
             all_states += states
-        return (values, *all_states) if self.return_state else values
+        return values, all_states
 
     def states_of(self, initial_state: Any, number: int) -> Any:
         """One layer's share of the initial states."""

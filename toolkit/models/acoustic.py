@@ -13,6 +13,7 @@ from toolkit.layers.mfcc import dct_matrix
 
 Encoder = Callable[[Any, Any], Any]  # (steps, mask) to encoded steps
 Normalize = Literal["clip", "bins"]
+STRIDES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}  # of the convolutions, by subsampling
 
 
 def classifier(
@@ -90,6 +91,9 @@ class Front:
         filters: of two 3 x 3 convolutions over time and frequency; 0: none.
         subsampling: frames per step: 1, 2 or 4.
         width: of a step after the convolutions.
+        statistics: ``(2, num_mel_bins)`` mean and deviation of each band, to normalise by instead
+            of the clip's own; the convolutions then look back only, so that sound can be
+            recognised while it comes in.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class Front:
         filters: int,
         subsampling: int,
         width: int,
+        statistics: Any = None,
     ) -> None:
         self.num_mel_bins = num_mel_bins
         self.num_coefficients = num_coefficients
@@ -107,6 +112,7 @@ class Front:
         self.filters = filters
         self.subsampling = subsampling
         self.width = width
+        self.statistics = statistics
 
     def build(self) -> tuple[dict[str, Any], Any, Any]:
         """Return the model's inputs, the steps ``(batch, steps, dim)`` and how many are real."""
@@ -119,16 +125,20 @@ class Front:
         mask = step_mask(frames, num_frames)
         if self.num_coefficients is not None:
             frames = ops.matmul(frames, dct_matrix(self.num_mel_bins, self.num_coefficients))
-        frames = normalized(frames, mask, self.normalize)
+        if self.statistics is None:
+            frames = normalized(frames, mask, self.normalize)
+        else:
+            frames = steadily_normalized(frames, self.statistics) * zero_after(frames, num_frames)
         if self.filters:
             return inputs, *self._convolved(frames, num_frames)
         return inputs, *self._stacked(frames, num_frames)
 
     def _convolved(self, frames: Any, num_frames: Any) -> tuple[Any, Any]:
         image = ops.expand_dims(frames, -1)
-        strides = {1: (1, 1), 2: (2, 1), 4: (2, 2)}[self.subsampling]
-        for number, stride in enumerate(strides, start=1):
-            image = convolution(image, num_frames, self.filters, stride, f"convolution_{number}")
+        before = 1 if self.statistics is None else 2
+        for number, stride in enumerate(STRIDES[self.subsampling], start=1):
+            name = f"convolution_{number}"
+            image = convolution(image, num_frames, self.filters, stride, name, before)
             num_frames = (num_frames + stride - 1) // stride
         bands, filters = image.shape[2:]
         steps = keras.layers.Reshape((-1, bands * filters), name="steps")(image)
@@ -143,14 +153,16 @@ class Front:
         return steps, (num_frames + count - 1) // count
 
 
-def convolution(image: Any, num_frames: Any, filters: int, stride: int, name: str) -> Any:
+def convolution(
+    image: Any, num_frames: Any, filters: int, stride: int, name: str, before: int
+) -> Any:
     """A 3 x 3 convolution of ``(batch, frames, bands, filters)`` that halves the bands.
 
-    What lies after the real frames counts as zero, and the padding is the same on both sides, so
-    that the frames of a clip do not depend on what it is padded to.
+    What lies after the real frames counts as zero, so that the frames of a clip do not depend on
+    what it is padded to. Of the two other frames that a frame is seen with, ``before`` are earlier.
     """
     image = image * ops.expand_dims(zero_after(image[..., 0], num_frames), -1)
-    image = ops.pad(image, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    image = ops.pad(image, [[0, 0], [before, 2 - before], [1, 1], [0, 0]])
     convolved = keras.layers.Conv2D(filters, 3, strides=(stride, 2), name=name)(image)
     return keras.layers.Activation("relu", name=f"{name}_relu")(convolved)
 
@@ -165,6 +177,11 @@ def normalized(frames: Any, mask: Any, how: Normalize) -> Any:
     centred = (frames - mean) * weight
     variance = ops.sum(ops.square(centred), axis=axes, keepdims=True) / count
     return centred / ops.sqrt(variance + 1e-2)
+
+
+def steadily_normalized(frames: Any, statistics: Any) -> Any:
+    """Frames by the mean and deviation of each band, ``(2, bands)``."""
+    return (frames - statistics[0]) / statistics[1]
 
 
 def step_mask(steps: Any, num_steps: Any) -> Any:

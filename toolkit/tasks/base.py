@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
@@ -235,6 +235,17 @@ class Task(ABC, Generic[OptionsT]):
         """
         raise ArgumentError(
             "--attention: expected a task whose models attend from one text to another. "
+            f"Received: task={self.options.task.type!r}."
+        )
+
+    def listen(self, model: keras.Model, chunks: Iterable[NDArray[Any]]) -> Iterator[str]:
+        """Answer a sound while it comes in: the new text after each piece, and after the last.
+
+        Raises:
+            ArgumentError: this task, or this model, needs the whole sound.
+        """
+        raise ArgumentError(
+            "--stream: expected a speech model that was trained with task.streaming: true. "
             f"Received: task={self.options.task.type!r}."
         )
 

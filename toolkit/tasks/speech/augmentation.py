@@ -29,6 +29,7 @@ class Changes:
     pitch: float
     shift_frames: int
     colour: float
+    gain: float
     noise: float
     snr: tuple[float, float]
     frequency_masks: int
@@ -108,6 +109,8 @@ class Augmenter:
         features = self._warped(features, pitch)
         if changes.colour:
             features += self._colour(draws)
+        if changes.gain:
+            features += draws.between(-changes.gain, changes.gain)[:, None, None] * DECIBEL
         mask = tf.sequence_mask(counts, longest)[..., None]
         if changes.noise:
             features = self._with_noise(features, mask, draws)

@@ -19,8 +19,8 @@ LOG_FLOOR = 1e-5  # of mel power: digital silence sounds like a quiet room
 class FrontEnd:
     """Raw clips to ragged log-mel frames.
 
-    Each clip is resampled, trimmed if asked, brought to one loudness and cut into frames. What
-    stands after a clip's own samples changes nothing.
+    Each clip is resampled, trimmed if asked, brought to one loudness (unless ``as_it_is``) and cut
+    into frames. What stands after a clip's own samples changes nothing.
 
     Args:
         sampling_rate: Hz at which the model hears.
@@ -28,6 +28,7 @@ class FrontEnd:
         frame_length: seconds that a frame looks at.
         frame_step: seconds from one frame to the next.
         trim: dB below the loudest frame that ends are cut off at; None: never.
+        as_it_is: leave the loudness of clips alone, as it is not known before their end.
     """
 
     def __init__(
@@ -37,8 +38,10 @@ class FrontEnd:
         frame_length: float,
         frame_step: float,
         trim: float | None = None,
+        as_it_is: bool = False,
     ) -> None:
         self.sampling_rate = sampling_rate
+        self.as_it_is = as_it_is
         self.frame_length = max(2, round(frame_length * sampling_rate))
         self.frame_step = max(1, round(frame_step * sampling_rate))
         self.trim = trim
@@ -68,7 +71,8 @@ class FrontEnd:
         )
         waves = tf.pad(waves, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(waves)[1])]])
         mask = tf.sequence_mask(lengths, tf.shape(waves)[1])
-        frames = self.log_mel(_equally_loud(waves, mask), mask=mask)
+        waves = tf.where(mask & tf.math.is_finite(waves), waves, 0.0)
+        frames = self.log_mel(waves if self.as_it_is else _equally_loud(waves, mask), mask=mask)
         counts = self.num_frames(lengths)
         features = tf.RaggedTensor.from_tensor(frames, counts)
         return {"features": features, "num_frames": counts}
@@ -97,11 +101,10 @@ class FrontEnd:
 
 
 def _equally_loud(waves: Any, mask: Any) -> Any:
-    """Clips of one loudness, without anything that is no number."""
-    clean = tf.where(mask & tf.math.is_finite(waves), waves, 0.0)
+    """Clips of one loudness."""
     count = tf.maximum(tf.reduce_sum(tf.cast(mask, tf.float32), 1, keepdims=True), 1.0)
-    power = tf.reduce_sum(tf.square(clean), 1, keepdims=True) / count
-    return clean * (LOUDNESS / tf.maximum(tf.sqrt(power), QUIETEST))
+    power = tf.reduce_sum(tf.square(waves), 1, keepdims=True) / count
+    return waves * (LOUDNESS / tf.maximum(tf.sqrt(power), QUIETEST))
 
 
 def resample(samples: Any, rate: Any, target: int) -> Any:

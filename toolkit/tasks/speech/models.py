@@ -11,7 +11,12 @@ from toolkit.tasks.speech import options
 
 
 def build(
-    model: Any, features: options.FeatureOptions, output: str, size: int, seed: int
+    model: Any,
+    features: options.FeatureOptions,
+    output: str,
+    size: int,
+    seed: int,
+    statistics: Any = None,
 ) -> keras.Model:
     """Build the model of a section whose ``auto`` are settled.
 
@@ -21,17 +26,24 @@ def build(
         output: ``label`` or ``text``.
         size: logits of a clip or of a step.
         seed: of the dropouts.
+        statistics: of the bands, for a model that recognises while sound comes in; or None.
     """
-    front = acoustic.Front(
+    make = acoustic.classifier if output == "label" else acoustic.recognizer
+    front = make_front(model, features, statistics)
+    return make(_encoder(model, seed), front, size, model.dropout, seed + 1000, model.type)
+
+
+def make_front(model: Any, features: options.FeatureOptions, statistics: Any) -> acoustic.Front:
+    """What comes before the encoder."""
+    return acoustic.Front(
         features.num_mel_bins,
         features.num_coefficients if features.type == "mfcc" else None,
         features.normalize,
         getattr(model, "filters", 0) if not isinstance(model, options.CNN) else CNN_FRONT,
         model.subsampling,
         _width(model),
+        statistics,
     )
-    make = acoustic.classifier if output == "label" else acoustic.recognizer
-    return make(_encoder(model, seed), front, size, model.dropout, seed + 1000, model.type)
 
 
 CNN_FRONT = 32  # filters over time and frequency before the separable convolutions
@@ -52,7 +64,12 @@ def _encoder(model: Any, seed: int) -> acoustic.Encoder:
         )
     if isinstance(model, options.CRNN | options.LSTM):
         return acoustic.recurrent_encoder(
-            model.cell, model.units, model.num_layers, model.bidirectional, model.dropout, seed
+            model.cell,
+            model.units,
+            model.num_layers,
+            model.bidirectional is True,
+            model.dropout,
+            seed,
         )
     if isinstance(model, options.Conformer):
         return acoustic.conformer_encoder(

@@ -49,6 +49,11 @@ class SpeechSection(TaskSection):
     language_order: Annotated[int, Field(ge=2, le=5)] = Field(
         4, description="Text: characters that the language model looks at, the next one included."
     )
+    streaming: bool = Field(
+        False,
+        description="Text: recognise while sound comes in (predict --stream). A crnn that looks "
+        "back only, normalised by what training has heard instead of over each clip.",
+    )
 
 
 class FeatureOptions(Section):
@@ -89,6 +94,11 @@ class AugmentOptions(Section):
     colour: Annotated[float, Field(ge=0)] = Field(
         3.0,
         description="Most dB that other microphones would raise or lower parts of the spectrum.",
+    )
+    gain: Annotated[float, Field(ge=0)] = Field(
+        6.0,
+        description="Most dB that a clip is made louder or quieter, where clips are not brought to "
+        "one loudness: with task.streaming.",
     )
     noise: Rate = Field(0.5, description="Share of the clips that noise is added to.")
     snr: tuple[float, float] = Field(
@@ -202,7 +212,9 @@ class CRNN(Network):
     cell: Literal["lstm", "gru"] = Field("lstm", description="Kind of the recurrent layers.")
     units: Count = Field(128, description="State of each direction.")
     num_layers: Count = Field(2, description="Recurrent layers.")
-    bidirectional: bool = Field(True, description="Read both ways.")
+    bidirectional: bool | Auto = Field(
+        "auto", description="Read both ways; auto: unless task.streaming."
+    )
 
 
 class LSTM(Network):
@@ -266,7 +278,26 @@ class Options(TaskOptions):
             refuse("data.join", "joining clips needs transcripts and data.speaker")
         if self.task.language_model and self.task.beam_width == 1:
             refuse("task.language_model", "a language model needs beam_width above 1")
+        if self.task.streaming:
+            self._check_streaming()
         return self
+
+    def _check_streaming(self) -> None:
+        """Refuse what looks at a whole clip."""
+        if self.output == "label":
+            refuse("task.streaming", "a label is of a whole clip; streaming needs transcripts")
+        if self.task.beam_width > 1:
+            refuse("task.beam_width", "streaming takes the likeliest path; leave this out or say 1")
+        if self.data.trim is not None:
+            refuse("data.trim", "where a clip ends is not known while it comes in")
+        if self.data.features.normalize == "bins":
+            refuse("data.features.normalize", "streaming normalises by what training has heard")
+        if self.data.features.type == "mfcc":
+            refuse("data.features.type", "streaming reads log_mel")
+        if self.model != "auto" and not isinstance(self.model, CRNN):
+            refuse("model.type", "streaming needs a crnn, whose layers can look back only")
+        if isinstance(self.model, CRNN) and self.model.bidirectional is True:
+            refuse("model.bidirectional", "streaming reads one way; leave this out or say false")
 
     def roles(self) -> list["Role"]:
         """Return what the columns are to the task."""

@@ -206,10 +206,12 @@ class TextOutput:
 
     def named(self, answers: Tensors) -> Tensors:
         """``text`` and ``score``."""
-        pieces = tf.gather(tf.constant(self.tokens.names), answers["tokens"])
-        text = tf.strings.reduce_join(pieces, axis=-1)
-        spaced = tf.strings.regex_replace(text, f"[{WORD_START}\\s]+", " ")
-        return {"text": tf.strings.strip(spaced), "score": answers["score"]}
+        return {"text": tf.strings.strip(self.spelt(answers["tokens"])), "score": answers["score"]}
+
+    def spelt(self, tokens: Any) -> Any:
+        """``(batch,)`` texts of ``(batch, steps)`` tokens, with the spaces at their ends."""
+        text = tf.strings.reduce_join(tf.gather(tf.constant(self.tokens.names), tokens), axis=-1)
+        return tf.strings.regex_replace(text, f"[{WORD_START}\\s]+", " ")
 
     def meanings(self) -> dict[str, str]:
         """What the exported outputs are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +23,7 @@ from toolkit.errors import DataError, RunError
 from toolkit.ragged import Ragged
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors, dense
 from toolkit.tasks.speech import examples as clip_examples
-from toolkit.tasks.speech import models, options
+from toolkit.tasks.speech import models, options, streaming
 from toolkit.tasks.speech.augmentation import Augmenter, Changes, mixed
 from toolkit.tasks.speech.front_end import FrontEnd
 from toolkit.tasks.speech.joining import join, plan_joints
@@ -51,6 +51,7 @@ class Speech(Task[options.Options]):
         self.sampling_rate = 0
         self.rows = 0
         self.noise: NDArray[np.float32] | None = None
+        self.statistics: NDArray[np.float32] | None = None
         self.head = LabelOutput(options) if options.output == "label" else TextOutput(options)
 
     # -- data ---------------------------------------------------------------------------------
@@ -67,6 +68,8 @@ class Speech(Task[options.Options]):
         self.decisions["data.sampling_rate"] = Decision(rate, reason)
         self.head.fit(train, [splits.validation, splits.test])
         self._settle_model(train, clips)
+        if self.options.task.streaming:
+            self.statistics = streaming.fit_statistics(self, clips)
         self.noise = self._read_noise()
 
     def _settle_model(self, train: Table, clips: Clips) -> None:
@@ -82,6 +85,9 @@ class Speech(Task[options.Options]):
                     factor, reason = 1, "transcripts are long for their clips"
             self.model_options = self.model_options.model_copy(update={"subsampling": factor})
             self.decisions["model.subsampling"] = Decision(factor, reason)
+        if getattr(self.model_options, "bidirectional", None) == "auto":
+            both = not self.options.task.streaming
+            self.model_options = self.model_options.model_copy(update={"bidirectional": both})
 
     def _read_noise(self) -> NDArray[np.float32] | None:
         augment = self.options.data.augment
@@ -92,7 +98,7 @@ class Speech(Task[options.Options]):
         if not files:
             raise DataError(f"data.augment.noise_files: no sound files. Received: {folder}.")
         frames = [
-            self._computed(stack([read_wave(path)]))["features"].flat_values.numpy()
+            self.computed(stack([read_wave(path)]))["features"].flat_values.numpy()
             for path in files
         ]
         return np.concatenate(frames)[:MOST_NOISE]
@@ -104,6 +110,7 @@ class Speech(Task[options.Options]):
             "sampling_rate": self.sampling_rate,
             "model": self.model_options.model_dump(mode="json"),
             "output": self.head.state(),
+            "statistics": None if self.statistics is None else self.statistics.tolist(),
         }
         (directory / STATE).write_text(json.dumps(content, indent=1, ensure_ascii=False))
         for name, array in self._arrays().items():
@@ -122,6 +129,8 @@ class Speech(Task[options.Options]):
             self.rows, self.sampling_rate = content["rows"], content["sampling_rate"]
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
             self.head.restore(content["output"])
+            if content.get("statistics") is not None:
+                self.statistics = np.array(content["statistics"], np.float32)
             if (directory / NOISE).is_file():
                 self.noise = np.load(directory / NOISE)
             if isinstance(self.head, TextOutput) and (directory / LANGUAGE).is_file():
@@ -165,7 +174,7 @@ class Speech(Task[options.Options]):
     ) -> Examples:
         most = self._most_frames(clips)
         if self._bytes(most) > self.options.data.memory_limit * 1_000_000:
-            return clip_examples.on_demand(clips.read, self._computed, most, known, weights)
+            return clip_examples.on_demand(clips.read, self.computed, most, known, weights)
         features = self._frames(table, clips, rates=rates)
         return clip_examples.in_memory(features, known, weights)
 
@@ -184,7 +193,7 @@ class Speech(Task[options.Options]):
             plan = plans[number]
             return join([waves[row] for row in plan.rows], plan.gaps)
 
-        joined = clip_examples.compute_frames(read, range(count), self._computed)
+        joined = clip_examples.compute_frames(read, range(count), self.computed)
         made = self.head.join({"tokens": tokens}, [plan.rows for plan in plans])
         both = [
             Ragged.join([(one.values, one.lengths), (two.values, two.lengths)])
@@ -217,7 +226,7 @@ class Speech(Task[options.Options]):
             doubts.look(row, wave)
             return wave
 
-        frames = clip_examples.compute_frames(read, range(len(table)), self._computed)
+        frames = clip_examples.compute_frames(read, range(len(table)), self.computed)
         doubts.tell(rates=rates)
         return frames
 
@@ -231,13 +240,15 @@ class Speech(Task[options.Options]):
             data.features.frame_length,
             data.features.frame_step,
             data.trim,
+            as_it_is=self.options.task.streaming,
         )
 
     @functools.cached_property
     def _compiled(self) -> Any:
         return tf.function(self.preprocess, input_signature=[self.signature()])
 
-    def _computed(self, raw: Mapping[str, NDArray[Any]]) -> Mapping[str, Any]:
+    def computed(self, raw: Mapping[str, NDArray[Any]]) -> Mapping[str, Any]:
+        """Frames of raw waves, compiled once."""
         features: Mapping[str, Any] = self._compiled(
             {name: tf.constant(value) for name, value in raw.items()}
         )
@@ -255,7 +266,8 @@ class Speech(Task[options.Options]):
         step = self.options.data.features.frame_step
         changes = Changes(
             shift_frames=round(wanted.shift / step),
-            **wanted.model_dump(include=set(Changes.__annotations__) - {"shift_frames"}),
+            gain=wanted.gain if self.options.task.streaming else 0.0,
+            **wanted.model_dump(include=set(Changes.__annotations__) - {"shift_frames", "gain"}),
         )
         bins = self.options.data.features.num_mel_bins
         return Augmenter(changes, self.sampling_rate, bins, self.noise)
@@ -282,6 +294,7 @@ class Speech(Task[options.Options]):
             self.options.output,
             self.head.size,
             self.options.run.seed,
+            self.statistics,
         )
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
@@ -344,13 +357,28 @@ class Speech(Task[options.Options]):
         return self.head.named(answers)
 
     def more_signatures(self, model: keras.Model) -> dict[str, Any]:
-        """``wav``: contents of wav files of 16 bits, channels mixed, in place of waves."""
+        """``wav``: contents of wav files of 16 bits, channels mixed; those of streaming."""
 
         @tf.function(input_signature=[{"wav": tf.TensorSpec([None], tf.string, name="wav")}])
         def serve_wav(raw: Tensors) -> Tensors:
             return self.serve(model, _decoded(raw["wav"]))
 
-        return {"wav": serve_wav}
+        more = streaming.signatures(self, model) if self.options.task.streaming else {}
+        return {"wav": serve_wav, **more}
+
+    def listen(self, model: keras.Model, chunks: Iterable[NDArray[Any]]) -> Iterator[str]:
+        """The text of a sound that comes in pieces; see :func:`streaming.listen`."""
+        if not self.options.task.streaming:
+            return super().listen(model, chunks)
+        return streaming.listen(self, model, chunks)
+
+    def _about_loudness(self) -> str:
+        if self.options.task.streaming:
+            return "The loudness of a clip is left as it is; NaN and infinite samples count as 0."
+        return (
+            "Every clip is brought to one loudness. A silent clip, or one without samples, is "
+            "answered as silence; samples that are NaN or infinite count as 0."
+        )
 
     def card(self) -> dict[str, Any]:
         """What a user of the export must know."""
@@ -359,11 +387,16 @@ class Speech(Task[options.Options]):
             "`audio` is mono, full scale -1 to 1, padded with anything to the longest clip; "
             "`num_samples` says how much of each row counts, `sampling_rate` its rate in Hz.",
             f"The model hears at {rate:,} Hz; other rates are resampled inside.",
-            "Every clip is brought to one loudness. A silent clip, or one without samples, is "
-            "answered as silence; samples that are NaN or infinite count as 0.",
+            self._about_loudness(),
             "A clip shorter than a frame is filled up with silence.",
             "The signature `wav` takes `wav`: wav files of 16 bits as bytes; channels are mixed.",
         ]
+        if self.options.task.streaming:
+            rules.append(
+                "The signature `stream_start` takes `batch_size` and gives a state; `stream` takes "
+                f"it, `audio` at {rate:,} Hz in pieces of any length and `final`, whether nothing "
+                "follows, and gives the new `text` of each row and the next state."
+            )
         example = {"audio": [[0.0, 0.1, 0.0, -0.1] * 4], "num_samples": [16]}
         return {
             "outputs": self.head.meanings(),
