@@ -13,6 +13,7 @@ from toolkit.layers.mfcc import dct_matrix
 
 Encoder = Callable[[Any, Any], Any]  # (steps, mask) to encoded steps
 Normalize = Literal["clip", "bins"]
+LOWEST = -3.0  # deviations below the mean
 STRIDES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}  # of the convolutions, by subsampling
 
 
@@ -180,8 +181,8 @@ def normalized(frames: Any, mask: Any, how: Normalize) -> Any:
 
 
 def steadily_normalized(frames: Any, statistics: Any) -> Any:
-    """Frames by the mean and deviation of each band, ``(2, bands)``."""
-    return (frames - statistics[0]) / statistics[1]
+    """Frames by the mean and deviation of each band, ``(2, bands)``; silence is not endless."""
+    return ops.maximum((frames - statistics[0]) / statistics[1], LOWEST)
 
 
 def step_mask(steps: Any, num_steps: Any) -> Any:

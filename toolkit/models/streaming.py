@@ -27,6 +27,7 @@ class Stream:
         log_mel: from samples ``(batch, samples)`` to log-mel frames ``(batch, frames, bins)``.
         frame_length: samples that a frame looks at.
         frame_step: samples from one frame to the next.
+        tail: samples of silence after the end; a frame at least.
     """
 
     def __init__(
@@ -36,19 +37,21 @@ class Stream:
         log_mel: Callable[[Any], Any],
         frame_length: int,
         frame_step: int,
+        tail: int,
     ) -> None:
         self.model = model
         self.front = front
         self.log_mel = log_mel
         self.frame_length = frame_length
         self.frame_step = frame_step
+        self.tail = tail
         self.recurrence = model.get_layer("recurrence")
 
     def initial_state(self, batch_size: Any) -> State:
         """What :meth:`step` starts from; every leaf has the batch first.
 
-        ``samples`` no frame is finished of, ``started``, whether there was a frame, the frames
-        before the next one at each convolution, the recurrent states, and the last step's token.
+        ``samples`` that a later frame needs, the frames before the next one at each convolution,
+        the recurrent states, and the last step's token.
         """
         shapes = [(2, self.front.num_mel_bins, 1)]
         for _ in STRIDES[self.front.subsampling][1:]:
@@ -57,7 +60,6 @@ class Stream:
         units, count = self.recurrence.units, self.recurrence.num_states
         return {
             "samples": ops.zeros((batch_size, 0)),
-            "started": ops.zeros((batch_size,), "int32"),
             **{f"before_{number}": frames for number, frames in enumerate(before, start=1)},
             **{f"recurrent_{n}": ops.zeros((batch_size, units)) for n in range(count)},
             "last": ops.full((batch_size,), BLANK, "int32"),
@@ -75,7 +77,7 @@ class Stream:
             The tokens that are new, ``(batch, steps)``, zeros among them, and the state after.
         """
         samples = ops.concatenate([state["samples"], audio], axis=1)
-        samples = self._filled_up(samples, state, final)
+        samples = ops.pad(samples, [[0, 0], [0, ops.where(final, self.tail, 0)]])
         frames = (ops.shape(samples)[1] - self.frame_length) // self.frame_step + 1
         whole = frames // self.front.subsampling * self.front.subsampling
         count = ops.maximum(ops.where(final, frames, whole), 0)
@@ -86,17 +88,10 @@ class Stream:
         )
         return found
 
-    def _filled_up(self, samples: Any, state: State, final: Any) -> Any:
-        """The samples; of a sound that ends within its first frame, with silence after them."""
-        missing = ops.maximum(0, self.frame_length - ops.shape(samples)[1])
-        short = ops.logical_and(final, ops.max(state["started"]) == 0)
-        return ops.pad(samples, [[0, 0], [0, ops.where(short, missing, 0)]])
-
     def _run(self, samples: Any, count: Any, state: State) -> tuple[Any, State]:
         used = samples[:, : (count - 1) * self.frame_step + self.frame_length]
         image = steadily_normalized(self.log_mel(used), self.front.statistics)[..., None]
         state = {**state, "samples": samples[:, count * self.frame_step :]}
-        state["started"] = ops.ones_like(state["started"])
         for number in range(1, len(STRIDES[self.front.subsampling]) + 1):
             image, state[f"before_{number}"] = self._convolved(
                 image, state[f"before_{number}"], number

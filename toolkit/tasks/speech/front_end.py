@@ -13,13 +13,14 @@ ZERO_CROSSINGS = 16  # of the resampling filter, on each side
 ROLLOFF = 0.95  # share of the lower rate's band that resampling keeps
 LOUDNESS = 0.1  # root mean square that every clip is brought to
 QUIETEST = 1e-3  # root mean square below which a clip is silence and not made louder
+TAIL = 0.3  # s of silence after a clip, where it is recognised while it comes in
 LOG_FLOOR = 1e-5  # of mel power: digital silence sounds like a quiet room
 
 
 class FrontEnd:
     """Raw clips to ragged log-mel frames.
 
-    Each clip is resampled, trimmed if asked, brought to one loudness (unless ``as_it_is``) and cut
+    Each clip is resampled, trimmed if asked, brought to one loudness (unless ``streaming``) and cut
     into frames. What stands after a clip's own samples changes nothing.
 
     Args:
@@ -28,7 +29,8 @@ class FrontEnd:
         frame_length: seconds that a frame looks at.
         frame_step: seconds from one frame to the next.
         trim: dB below the loudest frame that ends are cut off at; None: never.
-        as_it_is: leave the loudness of clips alone, as it is not known before their end.
+        streaming: leave the loudness of clips alone, as it is not known before their end, and
+            give them a quiet end, in which the last word can still be said.
     """
 
     def __init__(
@@ -38,12 +40,13 @@ class FrontEnd:
         frame_length: float,
         frame_step: float,
         trim: float | None = None,
-        as_it_is: bool = False,
+        streaming: bool = False,
     ) -> None:
         self.sampling_rate = sampling_rate
-        self.as_it_is = as_it_is
+        self.streaming = streaming
         self.frame_length = max(2, round(frame_length * sampling_rate))
         self.frame_step = max(1, round(frame_step * sampling_rate))
+        self.tail = max(self.frame_length, round(TAIL * sampling_rate)) if streaming else 0
         self.trim = trim
         self.log_mel = LogMelSpectrogram(
             sampling_rate,
@@ -69,10 +72,13 @@ class FrontEnd:
             lambda: (audio, num_samples),
             lambda: self._each(audio, num_samples, sampling_rate),
         )
-        waves = tf.pad(waves, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(waves)[1])]])
+        least = tf.maximum(0, 1 - tf.shape(waves)[1])
+        waves = tf.pad(waves, [[0, 0], [0, tf.maximum(least, self.tail)]])
         mask = tf.sequence_mask(lengths, tf.shape(waves)[1])
         waves = tf.where(mask & tf.math.is_finite(waves), waves, 0.0)
-        frames = self.log_mel(waves if self.as_it_is else _equally_loud(waves, mask), mask=mask)
+        waves = waves if self.streaming else _equally_loud(waves, mask)
+        lengths += self.tail
+        frames = self.log_mel(waves, mask=tf.sequence_mask(lengths, tf.shape(waves)[1]))
         counts = self.num_frames(lengths)
         features = tf.RaggedTensor.from_tensor(frames, counts)
         return {"features": features, "num_frames": counts}
@@ -83,7 +89,7 @@ class FrontEnd:
 
     def most_frames(self, num_samples: int, sampling_rate: int) -> int:
         """Frames of a clip, at most: trimming may leave fewer."""
-        samples = -(-num_samples * self.sampling_rate // sampling_rate)
+        samples = -(-num_samples * self.sampling_rate // sampling_rate) + self.tail
         return max(1, 1 + (samples - self.frame_length) // self.frame_step)
 
     def _each(self, audio: Any, num_samples: Any, sampling_rate: Any) -> tuple[Any, Any]:

@@ -27,7 +27,10 @@ def fit_statistics(task: Speech, clips: Clips) -> NDArray[np.float32]:
     """Mean and deviation of each band over clips drawn by the seed, ``(2, bands)``."""
     random = np.random.Generator(np.random.Philox(key=[task.options.run.seed, len(clips)]))
     rows = np.sort(random.permutation(len(clips))[:SAMPLE])
-    frames = examples.compute_frames(clips.read, rows.tolist(), task.computed).values
+    frames = examples.compute_frames(clips.read, rows.tolist(), task.computed)
+    tail = task.front_end.tail // task.front_end.frame_step  # the silence says nothing of the clips
+    parts = np.split(frames.values, frames.splits[1:-1])
+    frames = np.concatenate([part[: max(1, len(part) - tail)] for part in parts])
     deviation = np.maximum(frames.std(axis=0), LEAST_DEVIATION)
     return np.stack([frames.mean(axis=0), deviation]).astype(np.float32)
 
@@ -36,7 +39,14 @@ def make_stream(task: Speech, model: keras.Model) -> Stream:
     """The model's layers as a function from state to state."""
     front_end = task.front_end
     front = models.make_front(task.model_options, task.options.data.features, task.statistics)
-    return Stream(model, front, front_end.log_mel, front_end.frame_length, front_end.frame_step)
+    return Stream(
+        model,
+        front,
+        front_end.log_mel,
+        front_end.frame_length,
+        front_end.frame_step,
+        front_end.tail,
+    )
 
 
 def _step(task: Speech, stream: Stream, audio: Any, state: Tensors, final: Any) -> Tensors:

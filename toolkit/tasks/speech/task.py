@@ -19,7 +19,7 @@ from toolkit.data.audio import SUFFIXES, Wave, read_wave
 from toolkit.data.columns import texts
 from toolkit.data.examples import Examples
 from toolkit.data.sources import resolve
-from toolkit.errors import DataError, RunError
+from toolkit.errors import ArgumentError, DataError, RunError
 from toolkit.ragged import Ragged
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors, dense
 from toolkit.tasks.speech import examples as clip_examples
@@ -240,7 +240,7 @@ class Speech(Task[options.Options]):
             data.features.frame_length,
             data.features.frame_step,
             data.trim,
-            as_it_is=self.options.task.streaming,
+            streaming=self.options.task.streaming,
         )
 
     @functools.cached_property
@@ -296,6 +296,14 @@ class Speech(Task[options.Options]):
             self.options.run.seed,
             self.statistics,
         )
+
+    def check_own_model(self, model: keras.Model) -> None:
+        """Streaming runs the layers of the task's own model one by one."""
+        if self.options.task.streaming:
+            raise ArgumentError(
+                "task.streaming: expected a model of this toolkit, whose layers look back only. "
+                f"Received: a model of the class {type(model).__name__!r}."
+            )
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
         """Cross-entropy of labels, or CTC."""
