@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ import tensorflow as tf
 import toolkit
 from toolkit.data.demos import sentences
 from toolkit.data.splits import load_splits
-from toolkit.errors import DataError, RecipeError, RunError, VerificationError
+from toolkit.errors import ArgumentError, DataError, RecipeError, RunError, VerificationError
 from toolkit.tasks.translation.alignment import attention_of
 from toolkit.tasks.translation.options import Options
 from toolkit.tasks.translation.task import Translation
@@ -339,6 +340,17 @@ def test_plain_text_files_are_read_line_by_line(run: Any, tmp_path: Path) -> Non
     expected = run.predict(lines)["prediction"].tolist()
     for name in ("new.en", "new.txt"):
         assert run.predict(tmp_path / name)["prediction"].tolist() == expected
+
+
+def test_coverage_of_a_model_of_ones_own_is_refused(run: Any) -> None:
+    own = keras.Sequential([keras.layers.Dense(3)])
+    task = Translation(
+        run.options.model_copy(
+            update={"task": run.options.task.model_copy(update={"coverage_penalty": 0.2})}
+        )
+    )
+    with pytest.raises(ArgumentError, match=r"task.coverage_penalty: expected 0.* 'Sequential'"):
+        task.check_own_model(own)
 
 
 def test_a_model_of_ones_own_is_searched_uncached(run: Any) -> None:

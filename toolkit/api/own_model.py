@@ -42,6 +42,7 @@ def check_own_model(task: Task[Any], model: keras.Model, examples: Examples) -> 
             f"batch of {int(weights.shape[0])}. Received: {_written(_shapes(outputs))}."
         )
     task.loss(outputs, targets, weights)
+    task.check_own_model(model)
 
 
 def is_model(value: Any) -> bool:

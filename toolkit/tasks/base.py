@@ -142,6 +142,14 @@ class Task(ABC, Generic[OptionsT]):
     def build_model(self) -> keras.Model:
         """Build the model: the only place where options become keyword arguments."""
 
+    def check_own_model(self, model: keras.Model) -> None:
+        """Look at a model of the user's own, whose inputs and outputs fit.
+
+        Raises:
+            ArgumentError: the recipe asks for what only the task's own models can do.
+        """
+        del model
+
     def initialise(self, model: keras.Model, examples: Examples) -> None:
         """Set weights that have a closed form; nothing by default.
 

@@ -194,6 +194,15 @@ class Translation(Task[options.Options]):
             self.options.run.seed,
         )
 
+    def check_own_model(self, model: keras.Model) -> None:
+        """Coverage is of attention, which only the task's own models tell of."""
+        if self.options.task.coverage_penalty and not isinstance(model, Seq2Seq):
+            raise ArgumentError(
+                "task.coverage_penalty: expected 0, or a model of this toolkit, which tells what "
+                f"it attends to. Received: {self.options.task.coverage_penalty} and a model of the "
+                f"class {type(model).__name__!r}."
+            )
+
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
         """Cross-entropy in nats a piece, not smoothed, so that its exponential is perplexity."""
         return ops.sum(token_losses(outputs, targets["target"]) * weights)
