@@ -27,6 +27,7 @@ class Stream:
         log_mel: from samples ``(batch, samples)`` to log-mel frames ``(batch, frames, bins)``.
         frame_length: samples that a frame looks at.
         frame_step: samples from one frame to the next.
+        lead: samples of silence before the beginning.
         tail: samples of silence after the end; a frame at least.
     """
 
@@ -37,6 +38,7 @@ class Stream:
         log_mel: Callable[[Any], Any],
         frame_length: int,
         frame_step: int,
+        lead: int,
         tail: int,
     ) -> None:
         self.model = model
@@ -44,6 +46,7 @@ class Stream:
         self.log_mel = log_mel
         self.frame_length = frame_length
         self.frame_step = frame_step
+        self.lead = lead
         self.tail = tail
         self.recurrence = model.get_layer("recurrence")
 
@@ -59,7 +62,7 @@ class Stream:
         before = [ops.zeros((batch_size, *shape)) for shape in shapes]
         units, count = self.recurrence.units, self.recurrence.num_states
         return {
-            "samples": ops.zeros((batch_size, 0)),
+            "samples": ops.zeros((batch_size, self.lead)),
             **{f"before_{number}": frames for number, frames in enumerate(before, start=1)},
             **{f"recurrent_{n}": ops.zeros((batch_size, units)) for n in range(count)},
             "last": ops.full((batch_size,), BLANK, "int32"),

@@ -13,7 +13,7 @@ ZERO_CROSSINGS = 16  # of the resampling filter, on each side
 ROLLOFF = 0.95  # share of the lower rate's band that resampling keeps
 LOUDNESS = 0.1  # root mean square that every clip is brought to
 QUIETEST = 1e-3  # root mean square below which a clip is silence and not made louder
-TAIL = 0.3  # s of silence after a clip, where it is recognised while it comes in
+LEAD, TAIL = 0.1, 0.3  # s of silence around a clip that is recognised while it comes in
 LOG_FLOOR = 1e-5  # of mel power: digital silence sounds like a quiet room
 
 
@@ -30,7 +30,8 @@ class FrontEnd:
         frame_step: seconds from one frame to the next.
         trim: dB below the loudest frame that ends are cut off at; None: never.
         streaming: leave the loudness of clips alone, as it is not known before their end, and
-            give them a quiet end, in which the last word can still be said.
+            give them a quiet start, so that nothing is taken for the beginning of a word, and a
+            quiet end, in which the last word can still be said.
     """
 
     def __init__(
@@ -46,7 +47,11 @@ class FrontEnd:
         self.streaming = streaming
         self.frame_length = max(2, round(frame_length * sampling_rate))
         self.frame_step = max(1, round(frame_step * sampling_rate))
-        self.tail = max(self.frame_length, round(TAIL * sampling_rate)) if streaming else 0
+        # whole frames, so that the silence can be told from the clip
+        self.lead, self.tail = (
+            self.frame_step * round(seconds / frame_step) if streaming else 0
+            for seconds in (LEAD, max(TAIL, 2 * frame_length))
+        )
         self.trim = trim
         self.log_mel = LogMelSpectrogram(
             sampling_rate,
@@ -72,12 +77,12 @@ class FrontEnd:
             lambda: (audio, num_samples),
             lambda: self._each(audio, num_samples, sampling_rate),
         )
-        least = tf.maximum(0, 1 - tf.shape(waves)[1])
-        waves = tf.pad(waves, [[0, 0], [0, tf.maximum(least, self.tail)]])
+        waves = tf.pad(waves, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(waves)[1])]])
         mask = tf.sequence_mask(lengths, tf.shape(waves)[1])
         waves = tf.where(mask & tf.math.is_finite(waves), waves, 0.0)
         waves = waves if self.streaming else _equally_loud(waves, mask)
-        lengths += self.tail
+        waves = tf.pad(waves, [[0, 0], [self.lead, self.tail]])
+        lengths += self.lead + self.tail
         frames = self.log_mel(waves, mask=tf.sequence_mask(lengths, tf.shape(waves)[1]))
         counts = self.num_frames(lengths)
         features = tf.RaggedTensor.from_tensor(frames, counts)
@@ -89,7 +94,8 @@ class FrontEnd:
 
     def most_frames(self, num_samples: int, sampling_rate: int) -> int:
         """Frames of a clip, at most: trimming may leave fewer."""
-        samples = -(-num_samples * self.sampling_rate // sampling_rate) + self.tail
+        samples = -(-num_samples * self.sampling_rate // sampling_rate)
+        samples += self.lead + self.tail
         return max(1, 1 + (samples - self.frame_length) // self.frame_step)
 
     def _each(self, audio: Any, num_samples: Any, sampling_rate: Any) -> tuple[Any, Any]:

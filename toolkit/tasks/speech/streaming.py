@@ -28,9 +28,10 @@ def fit_statistics(task: Speech, clips: Clips) -> NDArray[np.float32]:
     random = np.random.Generator(np.random.Philox(key=[task.options.run.seed, len(clips)]))
     rows = np.sort(random.permutation(len(clips))[:SAMPLE])
     frames = examples.compute_frames(clips.read, rows.tolist(), task.computed)
-    tail = task.front_end.tail // task.front_end.frame_step  # the silence says nothing of the clips
+    front_end = task.front_end  # the silence that it adds says nothing of the clips
+    lead, tail = (n // front_end.frame_step for n in (front_end.lead, front_end.tail))
     parts = np.split(frames.values, frames.splits[1:-1])
-    frames = np.concatenate([part[: max(1, len(part) - tail)] for part in parts])
+    frames = np.concatenate([part[lead : max(lead + 1, len(part) - tail)] for part in parts])
     deviation = np.maximum(frames.std(axis=0), LEAST_DEVIATION)
     return np.stack([frames.mean(axis=0), deviation]).astype(np.float32)
 
@@ -45,6 +46,7 @@ def make_stream(task: Speech, model: keras.Model) -> Stream:
         front_end.log_mel,
         front_end.frame_length,
         front_end.frame_step,
+        front_end.lead,
         front_end.tail,
     )
 
