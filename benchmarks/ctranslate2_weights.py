@@ -74,6 +74,7 @@ def write(task, model, directory: Path) -> None:
     spec.register_target_vocabulary(names(task.fitted.target))
     spec.validate()
     spec.optimize(quantization="float32")
+    directory.mkdir(parents=True, exist_ok=True)
     spec.save(str(directory))
 
 
