@@ -59,6 +59,7 @@ def test_batches_are_bit_equal(tiny_data: Path) -> None:
     assert memory.task.decisions["data.prepare"].value == "memory"
 
 
+@pytest.mark.slow
 def test_prepared_again_only_when_data_or_what_is_fitted_changes(tiny_data: Path) -> None:
     def folder(**sections: Any) -> Path:
         prepared: Path = sentiment(tiny_data, "always", **sections).train.folder
