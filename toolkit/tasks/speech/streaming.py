@@ -31,9 +31,9 @@ def fit_statistics(task: Speech, clips: Clips) -> NDArray[np.float32]:
     front_end = task.front_end  # the silence that it adds says nothing of the clips
     lead, tail = (n // front_end.frame_step for n in (front_end.lead, front_end.tail))
     parts = np.split(frames.values, frames.splits[1:-1])
-    frames = np.concatenate([part[lead : max(lead + 1, len(part) - tail)] for part in parts])
-    deviation = np.maximum(frames.std(axis=0), LEAST_DEVIATION)
-    return np.stack([frames.mean(axis=0), deviation]).astype(np.float32)
+    heard = np.concatenate([part[lead : max(lead + 1, len(part) - tail)] for part in parts])
+    deviation = np.maximum(heard.std(axis=0), LEAST_DEVIATION)
+    return np.stack([heard.mean(axis=0), deviation]).astype(np.float32)
 
 
 def make_stream(task: Speech, model: keras.Model) -> Stream:
