@@ -13,7 +13,7 @@ from toolkit.data.frequency import Frequency, infer_frequency
 from toolkit.data.series import Layout, read_series
 from toolkit.data.splits import load_splits
 from toolkit.data.table import Source, Table
-from toolkit.errors import DataError
+from toolkit.errors import DataError, RecipeError
 from toolkit.tasks.forecasting import backtests, clock, ridge
 from toolkit.tasks.forecasting.models import distances
 from toolkit.tasks.forecasting.options import Options
@@ -187,6 +187,12 @@ def test_distances_give_the_quantiles_back() -> None:
     layer.set_weights([distances(want, layer.levels), np.zeros(4)])
     got = layer(np.zeros((1, 1, 1), "float32"), np.ones((1, 1, 1), "float32"))
     np.testing.assert_allclose(got[0], want, atol=1e-5)
+
+
+def test_backtests_of_a_network_are_refused() -> None:
+    recipe = {"task": "forecasting", "data": "a.csv", "model": "lstm", "evaluate": {"backtests": 2}}
+    with pytest.raises(RecipeError, match=r"evaluate.backtests: only a linear model"):
+        toolkit.check(**recipe)
 
 
 def test_backtests_fit_anew_at_each_origin() -> None:

@@ -277,6 +277,12 @@ class Options(TaskOptions):
     )
     evaluate: ForecastingEvaluate = Field(ForecastingEvaluate(), description="How it is judged.")
 
+    @model_validator(mode="after")
+    def _check_backtests(self) -> Self:
+        if self.evaluate.backtests and not isinstance(self.model, LinearModel | str):
+            refuse("evaluate.backtests", "only a linear model is fitted anew at each origin")
+        return self
+
     def roles(self) -> list["Role"]:
         """Return what the columns are to the task."""
         from toolkit.data.roles import Role  # pandas is only loaded where data is opened

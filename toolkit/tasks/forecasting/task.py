@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -370,6 +371,12 @@ class Forecasting(Task[options.Options]):
         folds = self.options.evaluate.backtests
         if folds and isinstance(self.model_options, options.LinearModel):
             report["backtests"] = backtests.backtests(self, series, folds)
+        elif folds:
+            warnings.warn(
+                "evaluate.backtests: none, as the model that was chosen is a network. Expected a "
+                "linear model, which is fitted anew at each origin.",
+                stacklevel=2,
+            )
         return report
 
     def pictures(
