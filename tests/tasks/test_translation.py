@@ -12,9 +12,11 @@ import pytest
 import tensorflow as tf
 
 import toolkit
+from toolkit.api.inputs import InputReader
 from toolkit.data.demos import sentences
 from toolkit.data.splits import load_splits
 from toolkit.errors import ArgumentError, DataError, RecipeError, RunError, VerificationError
+from toolkit.tasks.base import dense
 from toolkit.tasks.translation.alignment import attention_of
 from toolkit.tasks.translation.options import Options
 from toolkit.tasks.translation.task import Translation
@@ -381,6 +383,21 @@ def test_sampling_is_the_same_for_the_same_source(run: Any) -> None:
     length = alone.tokens.shape[-1]
     np.testing.assert_array_equal(together.tokens[0][:, :length], alone.tokens[0])
     assert len({tuple(row) for row in alone.tokens[0].numpy()}) > 1
+
+
+@pytest.mark.parametrize("how", [{"beam_size": 1}, {"beam_size": 3}, {"sampling": {}}])
+def test_answers_begin_as_they_must(run: Any, how: dict[str, Any]) -> None:
+    section = type(run.options.task).model_validate({"type": "translation", **how})
+    data = run.options.data.model_copy(update={"prefix": "begins"})
+    asking = Translation(run.options.model_copy(update={"task": section, "data": data}))
+    asking.load(run.path / "task")
+    frame = pd.DataFrame({"source": ["the old dog .", "two cats ."], "begins": ["rala ta", ""]})
+    table = next(InputReader(data, asking.options.roles()[:1]).tables(frame))
+    ids = asking.preprocess({name: tf.constant(raw) for name, raw in asking.raw(table).items()})
+    found = asking.search(run.model, *(dense(ids[name]) for name in ("source", "prefix")))
+    begun, free = asking._texts(found.tokens[:, 0])
+    assert begun.startswith("rala ta")
+    assert not free.startswith("rala ta")
 
 
 def short(folder: Path, steps: int, **options: Any) -> Any:

@@ -34,15 +34,24 @@ class InputReader:
     Args:
         data: the recipe's section.
         roles: the roles that are inputs, labels left out.
+        optional: roles of columns that inputs may have besides.
         rows: rows of a table, the last one aside.
     """
 
-    def __init__(self, data: DataOptions, roles: Sequence[Role], rows: int = 4096) -> None:
+    def __init__(
+        self,
+        data: DataOptions,
+        roles: Sequence[Role],
+        optional: Sequence[Role] = (),
+        rows: int = 4096,
+    ) -> None:
         self.data = data
         self.roles = roles
         self.rows = rows
         self.format = FileFormat(
-            header=data.header != "none", delimiter=data.delimiter, as_text=text_columns(roles)
+            header=data.header != "none",
+            delimiter=data.delimiter,
+            as_text=text_columns([*roles, *optional]),
         )
         self.opening = Opening(format=self.format, data_dir=data.data_dir)
 

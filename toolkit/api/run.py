@@ -137,7 +137,8 @@ class Run:
 
     def _open(self, data: str | os.PathLike[str] | pd.DataFrame) -> Table:
         roles = self.options.roles()
-        table = InputReader(self.options.data, roles).whole(data)
+        optional = self.options.optional_roles()
+        table = InputReader(self.options.data, roles, optional).whole(data)
         raise_all(missing_columns(table, roles))
         return table
 
@@ -250,7 +251,7 @@ class Run:
     @cached_property
     def reader(self) -> InputReader:
         """Reads new inputs as this run's recipe says."""
-        return InputReader(self.options.data, self._input_roles())
+        return InputReader(self.options.data, self._input_roles(), self.options.optional_roles())
 
     def _input_roles(self) -> list[Role]:
         if not self.options.data.rows_alone:
@@ -296,6 +297,8 @@ class Run:
         if all(role.kind in KEPT_KINDS for role in self._input_roles()):
             columns = [column for role in self._input_roles() for column in role.columns]
             names = [column_name(first, column) for column in columns]
+            more = (str(role.column) for role in self.options.optional_roles())
+            names += [name for name in more if name in first.columns]
             frame = first.frame[names] if self.options.data.rows_alone else first.frame
             lines = frame.to_json(orient="records", lines=True, force_ascii=False)
             write_text(self.path / EXAMPLES, lines)
@@ -320,6 +323,8 @@ class Run:
             words = " ".join(texts).split() or ["word"]
             long = " ".join((words * (LONG // len(words) + 1))[:LONG])
             columns[str(role.columns[0])] = [*texts, "", long]
+        for role in self.options.optional_roles():
+            columns[str(role.column)] = [*self.task.raw(table)[role.name], "", ""]
         return Table.from_source(pd.DataFrame(columns, dtype=object), Source("examples", "row", ""))
 
     # -- words --------------------------------------------------------------------------------

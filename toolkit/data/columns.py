@@ -66,6 +66,13 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(short[:SHOWN_NAMES]) + more
 
 
+def optional_texts(table: Table, column: Column) -> list[str]:
+    """The column as text; ``""`` in every row where the table has no such column."""
+    names = [str(name) for name in table.frame.columns]
+    known = column < len(names) if isinstance(column, int) else column in names
+    return texts(table, column) if known else [""] * len(table)
+
+
 def texts(table: Table, column: Column) -> list[str]:
     """The column as text, ``""`` where it is missing; the number 1 (or 1.0) becomes ``"1"``.
 

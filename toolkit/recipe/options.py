@@ -72,6 +72,10 @@ class TaskOptions(Section):
         default_factory=RunOptions, description="Seed, name and place of the run."
     )
 
+    def optional_roles(self) -> list[Any]:
+        """Return roles of columns that answers read where a table has them."""
+        return []
+
     def findings(self, splits: Any) -> list[Any]:
         """Return what else is wrong with the splits than single rows show, as data findings.
 

@@ -1,6 +1,6 @@
 """What a recipe of translation may say."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -109,6 +109,11 @@ class TranslationData(DataOptions):
     test: Source | ParallelFiles | None = Field(None)
     source: Column = Field("source", description="Column of the texts to translate.")
     target: Column = Field("target", description="Column of their translations.")
+    prefix: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="Column of texts that answers must begin with, where an input has it; empty "
+        "cells leave the answer free. Training does not read it.",
+    )
     vocabulary: VocabularyOptions = Field(VocabularyOptions(), description="What the model reads.")
     sequence_length: Annotated[int, Field(ge=4)] | Auto = Field(
         "auto",
@@ -185,7 +190,21 @@ class Hybrid(Attending):
     input_feeding: bool = Field(False, description="The decoder also reads its last output.")
 
 
-Model = Annotated[Transformer | RNN | Hybrid, Field(discriminator="type")]
+class Preset(Section):
+    """A pretrained keras-nlp encoder and decoder, fine-tuned, with its own pieces."""
+
+    type: Literal["preset"] = Field("preset", description="The model.")
+    preset: str = Field(
+        description="Name or directory of a keras-nlp preset of the BART or T5 kind.", min_length=1
+    )
+    trainable: bool = Field(
+        True,
+        description="Fine-tune all of it, or only the decoder: the encoder and the embeddings then "
+        "stay as they are.",
+    )
+
+
+Model = Annotated[Transformer | RNN | Hybrid | Preset, Field(discriminator="type")]
 
 
 class TranslationTrain(TrainOptions):
@@ -236,8 +255,39 @@ class Options(TaskOptions):
 
         return [Role("source", self.data.source, "text"), Role("target", self.data.target, "text")]
 
+    def optional_roles(self) -> list["Role"]:
+        """Return what answers must begin with."""
+        from toolkit.data.roles import Role
+
+        prefix = self.data.prefix
+        return [] if prefix is None else [Role("prefix", prefix, "text", required=False)]
+
+    def findings(self, splits: Any) -> list[Any]:
+        """Return that a column of beginnings is nowhere to be found, as a warning."""
+        from toolkit.data.report import Finding
+
+        prefix, test = self.data.prefix, splits.test
+        if prefix is None or prefix in test.columns:
+            return []
+        what = f"no column {prefix!r} for data.prefix. Expected it, or a test of free answers."
+        return [Finding("warning", f"{test.name}, test split", what)]
+
     @model_validator(mode="after")
     def _check_coverage(self) -> Self:
         if self.task.coverage_penalty and getattr(self.model, "attention", "") == "none":
             refuse("task.coverage_penalty", "a model without attention covers nothing")
+        if self.task.coverage_penalty and isinstance(self.model, Preset):
+            refuse("task.coverage_penalty", "the decoders of presets do not tell their attention")
+        return self
+
+    @model_validator(mode="after")
+    def _check_prefix(self) -> Self:
+        if self.data.prefix in (self.data.source, self.data.target):
+            refuse("data.prefix", f"{self.data.prefix!r} is the source or the target already")
+        return self
+
+    @model_validator(mode="after")
+    def _check_preset(self) -> Self:
+        if isinstance(self.model, Preset) and self.data.vocabulary != VocabularyOptions():
+            refuse("data.vocabulary", "a preset has pieces of its own; leave this out")
         return self

@@ -14,9 +14,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError, RunError
-from toolkit.ragged import Ragged
-from toolkit.text.encoder import collect
-from toolkit.text.subwords import END, Subwords
+from toolkit.tasks.translation.sides import Side, Sides
+from toolkit.text.subwords import END, START, Subwords
 
 MAX_SIZE, MIN_SIZE = 32_000, 400
 SAME_LETTERS = 0.7  # of the letters of either side that the other side has too
@@ -44,8 +43,8 @@ class PairOptions:
     form: str | None
 
 
-class Pairs(tf.Module):
-    """The fitted pieces of both sides, and the lengths that the training pairs have.
+class Pairs(Sides):
+    """The pieces that are fitted on both sides, and the lengths that the training pairs have.
 
     Args:
         options: how texts become ids.
@@ -63,10 +62,11 @@ class Pairs(tf.Module):
         length: int = 512,
         slope: float = 2.0,
     ) -> None:
-        super().__init__()
+        super().__init__(length, slope)
         self.options = options
         self.source, self.target = source, target
-        self.length, self.slope = length, slope
+        self.start, self.end = START, END
+        self.lowercase, self.shared = options.lowercase, options.shared
 
     @classmethod
     def fit(
@@ -78,7 +78,7 @@ class Pairs(tf.Module):
             DataError: the texts do not support that many pieces.
         """
 
-        def pieces(texts: NDArray[np.object_]) -> Subwords:
+        def fitted(texts: NDArray[np.object_]) -> Subwords:
             return Subwords.fit(
                 texts,
                 options.size,
@@ -89,23 +89,17 @@ class Pairs(tf.Module):
             )
 
         if options.shared:
-            both = pieces(np.concatenate([source, target]))
+            both = fitted(np.concatenate([source, target]))
             return cls(options, both, both)
-        return cls(options, pieces(source), pieces(target))
+        return cls(options, fitted(source), fitted(target))
 
-    def encode(self, side: Literal["source", "target"], texts: NDArray[np.object_]) -> Ragged:
-        """Ids of all texts of a side, each with its end, in memory."""
-        pieces = self.source if side == "source" else self.target
-        return collect(lambda batch: {"ids": self._cut(pieces(batch))}, texts)["ids"]
+    def pieces(self, side: Side, texts: Any) -> tf.RaggedTensor:
+        """Ids of ``(batch,)`` texts, without marks."""
+        return (self.source if side == "source" else self.target)(texts)
 
-    def __call__(self, source: Any) -> tf.RaggedTensor:
-        """Ids of ``(batch,)`` sources, each with its end; an over-long one is cut."""
-        return self._cut(self.source(source))
-
-    def _cut(self, ids: tf.RaggedTensor) -> tf.RaggedTensor:
-        ids = ids[:, : self.length - 1]
-        end = tf.fill([ids.nrows(), 1], END)
-        return tf.concat([ids, tf.cast(end, ids.dtype)], axis=1)
+    def sizes(self) -> tuple[int, int]:
+        """How many pieces either side has."""
+        return len(self.source), len(self.target)
 
     def join(self, tokens: Any) -> Any:
         """Texts of ``(..., length)`` target ids, 0 as padding: ``(...)`` strings."""
@@ -113,20 +107,11 @@ class Pairs(tf.Module):
         ragged = tf.RaggedTensor.from_tensor(flat, padding=0)
         return tf.reshape(self.target.join(ragged), tf.shape(tokens)[:-1])
 
-    def names(self, side: Literal["source", "target"], ids: Any) -> list[str]:
+    def names(self, side: Side, ids: Any) -> list[str]:
         """The pieces that ids stand for, as they are written in the vocabulary."""
         pieces = self.source if side == "source" else self.target
         found = pieces.tokenizer.id_to_string(tf.constant(ids, tf.int32)).numpy()
         return [name.decode("utf-8") for name in found]
-
-    def limits(self, source: Any) -> Any:
-        """Most pieces of the answers to padded ``(batch, length)`` source ids, the end included.
-
-        An empty source has an empty answer.
-        """
-        count = tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1) - 1
-        limits = tf.cast(tf.math.ceil(self.slope * tf.cast(count, tf.float32)), tf.int32) + 10
-        return tf.where(count > 0, tf.minimum(limits, 2 * self.length), 1)
 
     def save(self, directory: Path) -> None:
         """Write ``pairs.json`` and the pieces."""
@@ -208,7 +193,7 @@ def require_size(pairs: Pairs, written: int | str) -> None:
     """
     if written == "auto":
         return
-    sides = {"both sides": pairs.source} if pairs.options.shared else {
+    sides = {"both sides": pairs.source} if pairs.shared else {
         "the source": pairs.source, "the target": pairs.target
     }  # fmt: skip
     for name, pieces in sides.items():

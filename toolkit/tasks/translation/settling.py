@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.errors import DataError
 from toolkit.recipe import Auto
 from toolkit.tasks.base import Decision
-from toolkit.tasks.translation.options import RNN, Hybrid, VocabularyOptions
+from toolkit.tasks.translation.options import RNN, Hybrid, Preset, VocabularyOptions
 from toolkit.tasks.translation.pairs import (
     SAME_LETTERS,
     PairOptions,
-    Pairs,
     same_letters,
     vocabulary_size,
 )
+from toolkit.tasks.translation.sides import Sides
 
 Texts = NDArray[np.object_]
 Decisions = dict[str, Decision]
@@ -45,23 +46,36 @@ def settle_pieces(
 
 
 def settle_lengths(
-    pairs: Pairs, length: int | Auto, source: Texts, target: Texts
+    pairs: Sides, length: int | Auto, source: Texts, target: Texts
 ) -> tuple[int, Decisions]:
-    """Settle how long a side and an answer may be; also count the training pieces."""
+    """Settle how long a side and an answer may be; also count the training pieces.
+
+    Raises:
+        DataError: the model has no positions for that length.
+    """
+    most = 100 * MAX_LENGTH if pairs.positions is None else pairs.positions
+    pairs.length = 100 * MAX_LENGTH  # so that nothing is cut before it is counted
     lengths = [
         pairs.encode("source", source).lengths,
         pairs.encode("target", target).lengths,
     ]
     reason = "the recipe says so"
     if length == "auto":
-        most = int(np.quantile(np.maximum(*lengths), 0.999, method="higher"))
-        length = int(np.clip(2 * most, MIN_LENGTH, MAX_LENGTH))
-        reason = f"99.9 % of the training pairs have at most {most} pieces a side"
+        needed = int(np.quantile(np.maximum(*lengths), 0.999, method="higher"))
+        settled = min(int(np.clip(2 * needed, MIN_LENGTH, MAX_LENGTH)), most)
+        reason = f"99.9 % of the training pairs have at most {needed} pieces a side"
+    else:
+        settled = length
+    if settled > most:
+        raise DataError(
+            f"data.sequence_length: more pieces than the preset has positions for. Expected at "
+            f"most {most}. Received: {settled}."
+        )
     ratios = lengths[1] / np.maximum(lengths[0], 1)
-    pairs.length = length
+    pairs.length = settled
     pairs.slope = float(max(0.5, round(1.5 * np.quantile(ratios, 0.99), 2)))
     pieces = int(sum(each.sum() for each in lengths))
-    return pieces, {"data.sequence_length": Decision(length, reason)}
+    return pieces, {"data.sequence_length": Decision(settled, reason)}
 
 
 def settle_dropout(vocabulary: VocabularyOptions, rows: int) -> tuple[float, Decisions]:
@@ -75,6 +89,12 @@ def settle_dropout(vocabulary: VocabularyOptions, rows: int) -> tuple[float, Dec
 
 def recommended(model: Any, rows: int, pieces: int) -> Decisions:
     """How to train a model from nothing on so many pairs of so many pieces."""
+    if isinstance(model, Preset):
+        return {
+            "batch_size": Decision(32, "usual for fine-tuning"),
+            "epochs": Decision(3, "usual for fine-tuning"),
+            "learning_rate": Decision(5e-5, "usual for fine-tuning"),
+        }
     dim = getattr(model, "hidden_dim", 256)
     recurrent = isinstance(model, RNN | Hybrid)
     rate = 2e-3 if recurrent else round(0.03 / dim**0.5, 5)

@@ -15,20 +15,22 @@ from keras import ops
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from toolkit.data.columns import texts
+from toolkit.data.columns import optional_texts, texts
 from toolkit.data.examples import Examples
 from toolkit.data.store import StoredExamples
 from toolkit.errors import ArgumentError, RunError
 from toolkit.layers import tied_cross_entropy
-from toolkit.models.decoding import Answers, Rules, beam_search
-from toolkit.models.sampling import sample
-from toolkit.models.seq2seq import Seq2Seq, Uncached
-from toolkit.tasks.base import Decision, Monitor, Task, Tensors
+from toolkit.models.decoding import Answers
+from toolkit.models.seq2seq import Seq2Seq
+from toolkit.ragged import Ragged
+from toolkit.tasks.base import Decision, Monitor, Task, Tensors, dense
 from toolkit.tasks.translation import models, options
 from toolkit.tasks.translation.alignment import attention_of, draw, with_end
 from toolkit.tasks.translation.losses import r_drop_loss, smoothed_loss, token_losses
 from toolkit.tasks.translation.pairs import Pairs, require_size, too_long_or_uneven
+from toolkit.tasks.translation.preset import PresetSides
 from toolkit.tasks.translation.reporting import compared, report_on
+from toolkit.tasks.translation.searching import search
 from toolkit.tasks.translation.settling import (
     MAX_LENGTH,
     recommended,
@@ -36,8 +38,8 @@ from toolkit.tasks.translation.settling import (
     settle_lengths,
     settle_pieces,
 )
+from toolkit.tasks.translation.sides import SPARE, Sides
 from toolkit.text.bpe import BPEDropout
-from toolkit.text.subwords import END, START
 
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
@@ -57,11 +59,11 @@ class Translation(Task[options.Options]):
         self.rows = 0
         self.pieces = 0
         self.dropout = 0.0
-        self.pairs: Pairs | None = None
+        self.pairs: Sides | None = None
         self._cutters: dict[str, BPEDropout] = {}
 
     @property
-    def fitted(self) -> Pairs:
+    def fitted(self) -> Sides:
         """The pieces of both sides."""
         assert self.pairs is not None, "the task is not prepared"
         return self.pairs
@@ -73,18 +75,27 @@ class Translation(Task[options.Options]):
         source, target = self._sides(splits.train)
         self.rows = len(source)
         data = self.options.data
-        options_of_pairs, decisions = settle_pieces(data.vocabulary, source, target)
-        self.decisions |= decisions
-        self.pairs = Pairs.fit(source, target, options_of_pairs)
-        require_size(self.pairs, data.vocabulary.size)
+        self.pairs = self._pieces_of(source, target)
         self.pieces, decisions = settle_lengths(self.pairs, data.sequence_length, source, target)
         self.decisions |= decisions
-        self.dropout, decisions = settle_dropout(data.vocabulary, self.rows)
-        self.decisions |= decisions
+        if isinstance(self.pairs, Pairs):
+            self.dropout, decisions = settle_dropout(data.vocabulary, self.rows)
+            self.decisions |= decisions
         if self.model_options == "auto":
             decision = models.choose_model(self.rows)
             self.model_options = options.Transformer.model_validate(decision.value)
             self.decisions["model"] = decision
+
+    def _pieces_of(self, source: NDArray[np.object_], target: NDArray[np.object_]) -> Sides:
+        """The preset's pieces, or fitted ones."""
+        if isinstance(self.model_options, options.Preset):
+            return PresetSides.from_preset(self.model_options.preset)
+        vocabulary = self.options.data.vocabulary
+        options_of_pairs, decisions = settle_pieces(vocabulary, source, target)
+        self.decisions |= decisions
+        fitted = Pairs.fit(source, target, options_of_pairs)
+        require_size(fitted, vocabulary.size)
+        return fitted
 
     def _sides(self, table: Table) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
         columns = (self.options.data.source, self.options.data.target)
@@ -112,7 +123,8 @@ class Translation(Task[options.Options]):
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path}: cannot be read. Received: {error}.") from error
-        self.pairs = Pairs.load(directory)
+        preset = isinstance(self.model_options, options.Preset)
+        self.pairs = (PresetSides if preset else Pairs).load(directory)
 
     def learnable(self, train: Table) -> Table:
         """The training pairs that are neither too long nor too uneven; the others are counted."""
@@ -138,25 +150,40 @@ class Translation(Task[options.Options]):
         return too_long_or_uneven(lengths[0].lengths, lengths[1].lengths, length, ratio)
 
     def raw(self, table: Table) -> dict[str, NDArray[Any]]:
-        """The sources."""
-        return {"source": np.array(texts(table, self.options.data.source), dtype=object)}
+        """The sources, and what their answers must begin with."""
+        data = self.options.data
+        columns = {"source": texts(table, data.source)}
+        if data.prefix is not None:
+            columns["prefix"] = optional_texts(table, data.prefix)
+        return {name: np.array(column, dtype=object) for name, column in columns.items()}
 
     def examples(self, table: Table, *, targets: bool = True) -> Examples:
         """Ids of both sides in memory; a pair counts as many times as its target has pieces."""
+        raw = self.raw(table)
+        ids = {"source": self.fitted.encode("source", raw["source"])}
+        if "prefix" in raw:
+            ids["prefix"] = self.fitted.encode_beginnings(raw["prefix"])
         if not targets:
-            source = self.fitted.encode("source", self.raw(table)["source"])
-            return StoredExamples({"source": source}, {}, axes=("source",))
-        sides = self._sides(table)
-        ids = {
-            "source": self.fitted.encode("source", sides[0]),
-            "target": self.fitted.encode("target", sides[1]),
-        }
-        weights = ids["target"].lengths.astype(np.float64)
-        return StoredExamples(ids, {"target": ids["target"]}, weights, ("source", "target"))
+            return StoredExamples(ids, {}, axes=tuple(ids))
+        return self._with_targets(ids, table)
+
+    def fitting_examples(self, table: Table) -> Examples:
+        """The same without beginnings, which only answers have."""
+        source = self.fitted.encode("source", self._sides(table)[0])
+        return self._with_targets({"source": source}, table)
+
+    def _with_targets(self, ids: dict[str, Ragged], table: Table) -> Examples:
+        target = self.fitted.encode("target", self._sides(table)[1])
+        weights = target.lengths.astype(np.float64)
+        inputs = {**ids, "target": target}
+        return StoredExamples(inputs, {"target": target}, weights, tuple(inputs))
 
     def preprocess(self, raw: Tensors) -> Tensors:
-        """Encode ``(batch,)`` sources."""
-        return {"source": self.fitted(raw["source"])}
+        """Encode ``(batch,)`` sources, and beginnings where there are any."""
+        ids = {"source": self.fitted(raw["source"])}
+        if "prefix" in raw:
+            ids["prefix"] = self.fitted.beginnings(raw["prefix"])
+        return ids
 
     def augment(self, inputs: Tensors, targets: Tensors, seeds: Any) -> tuple[Tensors, Tensors]:
         """BPE-dropout on both sides."""
@@ -173,6 +200,7 @@ class Translation(Task[options.Options]):
 
     def _cut_anew(self, side: str, ids: Any, seeds: Any) -> Any:
         if side not in self._cutters:
+            assert isinstance(self.fitted, Pairs)
             pieces = self.fitted.source if side == "source" else self.fitted.target
             self._cutters[side] = BPEDropout(pieces.model)
         cutter, rate = self._cutters[side], self.dropout
@@ -184,14 +212,11 @@ class Translation(Task[options.Options]):
 
     def build_model(self) -> keras.Model:
         """Build the network: ``(batch, time, vocabulary)`` logits."""
-        pairs = self.fitted
+        sides = self.fitted
+        if isinstance(sides, PresetSides):
+            return sides.build_model(self.model_options.trainable)
         return models.build(
-            self.model_options,
-            len(pairs.source),
-            len(pairs.target),
-            pairs.options.shared,
-            START,
-            self.options.run.seed,
+            self.model_options, *sides.sizes(), sides.shared, sides.start, self.options.run.seed
         )
 
     def check_own_model(self, model: keras.Model) -> None:
@@ -242,45 +267,18 @@ class Translation(Task[options.Options]):
 
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """``tokens`` ``(batch, answers, length)``, ``scores``, and the known answer's loss."""
-        found = self.search(model, inputs["source"])
+        found = self.search(model, inputs["source"], inputs.get("prefix"))
         answers = {"tokens": found.tokens, "scores": found.scores}
         if "target" in inputs:
-            logits = model(inputs, training=False)
+            pair = {name: inputs[name] for name in ("source", "target")}
+            logits = model(pair, training=False)
             answers["cross_entropy"] = token_losses(logits, inputs["target"])
         return answers
 
     def search(self, model: keras.Model, source: Any, prefix: Any = None) -> Answers:
-        """Search for the answers to padded ids, ``(batch, length)``, as the recipe says.
-
-        Args:
-            model: the model.
-            source: ids, 0 as padding.
-            prefix: ``(batch, length)`` ids that answers must begin with, 0 where free; or None.
-        """
-        task = self.options.task
-        decoder = model if isinstance(model, Seq2Seq) else Uncached(model)
-        encoded = decoder.encode(source)
-        rules = Rules(START, END, self.fitted.limits(source), prefix)
-        if task.sampling is None:
-            return beam_search(
-                decoder,
-                encoded,
-                rules,
-                beam_size=task.beam_size,
-                length_penalty=task.length_penalty,
-                coverage_penalty=task.coverage_penalty,
-                num_answers=task.num_answers,
-            )
-        places = ops.arange(ops.shape(source)[1], dtype="int32") + 1
-        seeds = self.options.run.seed + ops.sum(source * places * 7919, axis=1)
-        return sample(
-            decoder,
-            encoded,
-            rules,
-            seeds=ops.cast(seeds, "int32"),
-            num_answers=task.num_answers,
-            **task.sampling.arguments(),
-        )
+        """Search for the answers to padded ids, ``(batch, length)``; see :func:`search`."""
+        task, seed = self.options.task, self.options.run.seed
+        return search(model, self.fitted, task, seed, source, prefix)
 
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """Perplexity; while training, the loss says the same."""
@@ -303,7 +301,7 @@ class Translation(Task[options.Options]):
             source.tolist(),
             table,
             self.options.evaluate,
-            lowercase=self.fitted.options.lowercase,
+            lowercase=self.fitted.lowercase,
             others=self.score(answers, examples),
         )
 
@@ -321,12 +319,12 @@ class Translation(Task[options.Options]):
             self._texts(answers["tokens"][:, 0]),
             other._texts(others["tokens"][:, 0]),
         )
-        lowercase = self.fitted.options.lowercase
+        lowercase = self.fitted.lowercase
         return compared(*both, [str(text) for text in target], self.options.evaluate, lowercase)
 
     def _as_scored(self, text: Any) -> str:
         """A reference in the letters that the model can write."""
-        return str(text).lower() if self.fitted.options.lowercase else str(text)
+        return str(text).lower() if self.fitted.lowercase else str(text)
 
     def _texts(self, tokens: NDArray[Any]) -> list[str]:
         joined = self.fitted.join(tf.constant(tokens, tf.int32)).numpy().ravel()
@@ -343,28 +341,46 @@ class Translation(Task[options.Options]):
 
     def draw_attention(self, model: keras.Model, table: Table, directory: Path) -> list[Path]:
         """Write ``directory/N.png``, N the row's number: target pieces down, source across."""
-        if not isinstance(model, Seq2Seq) or getattr(self.model_options, "attention", "") == "none":
+        sides = self.fitted
+        blind = getattr(self.model_options, "attention", "") == "none"
+        if blind or not isinstance(model, Seq2Seq) or not isinstance(sides, Pairs):
             raise ArgumentError(
                 "--attention: expected a model with attention. "
                 f"Received: model={self.options.model!r}."
             )
         drawn = []
-        for row, text in enumerate(self.raw(table)["source"]):
-            source = self.fitted(tf.constant([str(text)])).to_tensor()
-            tokens = np.asarray(self.search(model, source).tokens)[0, 0]
+        raw = self.raw(table)
+        for row in range(len(table)):
+            asked = {name: tf.constant([str(column[row])]) for name, column in raw.items()}
+            ids = {name: dense(value) for name, value in self.preprocess(asked).items()}
+            source = ids["source"]
+            tokens = np.asarray(self.search(model, source, ids.get("prefix")).tokens)[0, 0]
             tokens = tokens[tokens != 0]
             attention = attention_of(model, source, tokens)
             drawn.append(directory / f"{table.row_numbers[row]}.png")
-            source_names = self.fitted.names("source", source[0])
-            target_names = self.fitted.names("target", with_end(tokens))
+            source_names = sides.names("source", source[0])
+            target_names = sides.names("target", with_end(tokens))
             draw(attention, source_names, target_names, drawn[-1])
         return drawn
 
     # -- serving ------------------------------------------------------------------------------
 
     def signature(self) -> dict[str, tf.TensorSpec]:
-        """Sources."""
-        return {"source": tf.TensorSpec([None], tf.string, name="source")}
+        """Sources, and what their answers must begin with where the recipe has such a column."""
+        prefix = () if self.options.data.prefix is None else ("prefix",)
+        return {name: tf.TensorSpec([None], tf.string, name=name) for name in ("source", *prefix)}
+
+    def more_signatures(self, model: keras.Model) -> dict[str, Any]:
+        """``serve_source``, which takes sources alone, where ``serve`` also takes beginnings."""
+        if self.options.data.prefix is None:
+            return {}
+        spec = tf.TensorSpec([None], tf.string, name="source")
+
+        @tf.function(input_signature=[spec])
+        def serve_source(source: Any) -> Tensors:
+            return self.serve(model, {"source": source})
+
+        return {"serve_source": serve_source}
 
     def named(self, answers: Tensors) -> Tensors:
         """``target`` and ``score`` of the best answer, ``targets`` and ``scores`` of all."""
@@ -380,7 +396,18 @@ class Translation(Task[options.Options]):
     def card(self) -> dict[str, Any]:
         """What a user of the export must know."""
         task = self.options.task
+        preset = isinstance(self.fitted, PresetSides)
         how = f"beam of {task.beam_size}" if task.sampling is None else "sampling"
+        known = "as the preset reads them" if preset else "byte by byte"
+        cut = self.fitted.length - 1 - len(self.fitted.lead)
+        example = {"source": self._example_sources()}
+        more = []
+        if self.options.data.prefix is not None:
+            example["prefix"] = ["", "an"]
+            more = [
+                "An answer begins with its `prefix`; an empty one leaves it free. The signature "
+                "`serve_source` takes sources alone."
+            ]
         return {
             "outputs": {
                 "target": "the best answer's text",
@@ -390,13 +417,14 @@ class Translation(Task[options.Options]):
             },
             "rules": [
                 "An empty source has an empty answer.",
-                f"A source of more than {self.fitted.length - 1} pieces is cut at its end.",
-                "Characters that training has not seen are read byte by byte.",
+                f"A source of more than {cut} pieces is cut at its end.",
+                f"Characters that training has not seen are read {known}.",
                 "Runs of spaces are read as one space.",
                 "An answer has at most "
-                f"{self.fitted.slope} times the pieces of its source, and 10 more.",
+                f"{self.fitted.slope} times the pieces of its source, and {SPARE} more.",
+                *more,
             ],
-            "example": {"source": self._example_sources()},
+            "example": example,
         }
 
     def _example_sources(self) -> list[str]:

@@ -1,0 +1,53 @@
+"""From padded sources to answers, as a recipe's task section says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from toolkit.models.decoding import Answers, Rules, beam_search
+from toolkit.models.preset_seq2seq import PresetSeq2Seq
+from toolkit.models.sampling import sample
+from toolkit.models.seq2seq import Seq2Seq, Uncached
+from toolkit.tasks.translation.options import TranslationSection
+from toolkit.tasks.translation.sides import Sides
+
+
+def search(
+    model: Any, sides: Sides, task: TranslationSection, seed: int, source: Any, prefix: Any = None
+) -> Answers:
+    """Search for the answers, or draw them.
+
+    Args:
+        model: one of this package, or any with its inputs and output, which is run anew in each
+            step.
+        sides: whose ids these are.
+        task: how to search.
+        seed: of the draws; the same source draws the same.
+        source: ``(batch, length)`` ids, 0 as padding.
+        prefix: ``(batch, length)`` ids that answers must begin with, 0 where free; or None.
+    """
+    decoder = model if isinstance(model, Seq2Seq | PresetSeq2Seq) else Uncached(model)
+    encoded = decoder.encode(source)
+    rules = Rules(sides.start, sides.end, sides.limits(source, prefix), prefix)
+    if task.sampling is None:
+        return beam_search(
+            decoder,
+            encoded,
+            rules,
+            beam_size=task.beam_size,
+            length_penalty=task.length_penalty,
+            coverage_penalty=task.coverage_penalty,
+            num_answers=task.num_answers,
+        )
+    places = ops.arange(ops.shape(source)[1], dtype="int32") + 1
+    seeds = seed + ops.sum(source * places * 7919, axis=1)
+    return sample(
+        decoder,
+        encoded,
+        rules,
+        seeds=ops.cast(seeds, "int32"),
+        num_answers=task.num_answers,
+        **task.sampling.arguments(),
+    )
