@@ -87,6 +87,7 @@ def test_ids_and_texts(preset: Path, tmp_path: Path) -> None:
         PresetSides.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_cache_is_the_whole_model(preset: Path) -> None:
     sides = PresetSides.from_preset(str(preset))
     model = sides.build_model(trainable=True)
