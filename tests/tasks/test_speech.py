@@ -148,6 +148,18 @@ def test_joined_clips_are_added_to_what_is_fitted_on() -> None:
     assert len(task.examples(splits.test)) == len(splits.test)
 
 
+def test_joined_words_have_spaces_between_them() -> None:
+    frame = some(utterances, 30)
+    frame["text"] = frame["text"].str.split().str[0]
+    data = {"speaker": "speaker", "join": 10, "join_clips": (3, 3)}
+    task, splits = prepared(frame, data=data)
+    space = task.head.tokens.names.index(" ")
+    tokens = task.fitting_examples(splits.train).target("tokens")
+    found = [(row == space).sum() for row in np.split(tokens.values, tokens.splits[1:-1])]
+    assert found[-10:] == [2] * 10
+    assert max(found[:-10]) == 0
+
+
 def test_augmentation_is_a_function_of_the_seed_and_the_row() -> None:
     task, splits = prepared(some(commands, 24))
     examples = task.examples(splits.train)

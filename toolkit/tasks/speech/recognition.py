@@ -67,14 +67,15 @@ class TextOutput:
         """
         data = self.options.data
         written = self.transcripts(table)
+        between = " " if data.join else ""  # texts of clips that are joined
         if data.tokens == "subwords":
             self.tokens = Pieces.fit_pieces(written, data.num_tokens)
         elif data.alphabet is None:
             more = [text for other in others for text in self.transcripts(other)]
-            self.tokens = Characters.fit([*written, *more])
+            self.tokens = Characters.fit([*written, *more, between])
         else:
             alphabet = data.alphabet.lower() if data.lowercase else data.alphabet
-            self.tokens = Characters(list(dict.fromkeys(alphabet)))
+            self.tokens = Characters(list(dict.fromkeys(alphabet + between)))
             raise_all(self._strange(table, written))
         task = self.options.task
         if task.language_model:
