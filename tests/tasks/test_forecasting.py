@@ -59,7 +59,7 @@ def stores() -> pd.DataFrame:
 
 def task(frame: pd.DataFrame, model: Any = "auto", **sections: Any) -> tuple[Forecasting, Any]:
     data = {"train": frame, **sections.pop("data", {})}
-    recipe = {"task": TASK, "data": data, "model": model} | sections
+    recipe = {"task": sections.pop("task", TASK), "data": data, "model": model} | sections
     options = Options.model_validate(recipe)
     splits = load_splits(options.data, options.roles())
     prepared = Forecasting(options)
@@ -146,6 +146,52 @@ def test_series_of_different_lengths_have_their_own_scale_and_windows() -> None:
     lengths = splits.train.frame["store"].value_counts()
     assert len(train) == sum(n - CONTEXT - AHEAD + 1 for n in lengths)
     assert prepared.scaler.scale[2, 0] / prepared.scaler.scale[0, 0] > 50
+
+
+def weeks(lengths: dict[str, int]) -> pd.DataFrame:
+    frames = []
+    for number, (name, rows) in enumerate(lengths.items()):
+        steps = np.arange(rows)
+        noise = np.random.default_rng(number).standard_normal(rows)
+        frames.append(pd.DataFrame({"item": name, "date": pd.date_range("2001-01-01", periods=rows,
+                                    freq="7D"), "sold": 50 + 0.2 * steps + noise}))  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+WEEKLY = {"type": "forecasting", "prediction_length": 13}
+ITEMS = {"id": "item", "target": "sold"}
+
+
+def test_every_series_is_scored_and_short_ones_are_lengthened() -> None:
+    lengths = {"a": 400, "b": 90, "c": 30, "d": 10, "e": 300}
+    prepared, splits = task(weeks(lengths), data=ITEMS, task=WEEKLY)
+    parts = {name: table.frame["item"].value_counts() for name, table in splits.items()}
+    assert parts["test"].to_dict() == {"a": 40, "e": 30, "b": 13, "c": 13}
+    assert parts["train"].to_dict() == {"a": 320, "e": 240, "b": 64, "c": 17, "d": 10}
+    assert any("2 too short for all parts" in one.how for one in splits.decisions)
+    train = prepared.examples(splits.train)
+    counts = np.bincount(train.series, minlength=5)
+    assert (prepared.context_length, prepared.shortest) == (104, 4)
+    assert counts[[2, 3]].tolist() == [1, 0]
+    window = train.batch(np.flatnonzero(train.series == 2)).inputs["target"][0, :, 0]
+    assert np.isnan(window).sum() == 104 - 4
+    assert len(set(prepared.examples(splits.test).series)) == 4
+    ahead = prepared.examples(splits.train, targets=False).batch(np.arange(5))
+    assert np.isnan(ahead.inputs["target"]).sum(axis=(1, 2)).tolist() == [0, 40, 87, 94, 0]
+
+
+def test_short_series_are_told() -> None:
+    told = problem(weeks({"a": 400, "b": 30, "c": 10}), task=WEEKLY, data=ITEMS)
+    assert "train split: of 3 series 'c': shorter than a window; not learnt from." in told
+
+
+def test_windows_of_each_series_as_parts() -> None:
+    split = {"validation": "3 windows", "test": "1 window"}
+    _, splits = task(weeks({"a": 100, "b": 90}), data={**ITEMS, "split": split}, task=WEEKLY)
+    assert len(splits.validation) == 2 * 15
+    assert len(splits.test) == 2 * 13
+    _, splits = task(hours(), data={"split": split})
+    assert (len(splits.validation), len(splits.test)) == (AHEAD + 2, AHEAD)
 
 
 def test_the_clock_against_pandas() -> None:

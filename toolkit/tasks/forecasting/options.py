@@ -18,6 +18,7 @@ from toolkit.recipe import (
 if TYPE_CHECKING:
     from toolkit.data.roles import Role
     from toolkit.data.series import Layout
+    from toolkit.data.table import Table
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -289,7 +290,7 @@ class Options(TaskOptions):
 
         data = self.data
         roles = [
-            Role("time", data.time, "time"),
+            Role("time", data.time, "time", window=self._horizon),
             Role("target", data.targets, "number", required=False),
         ]
         if data.id is not None:
@@ -302,6 +303,15 @@ class Options(TaskOptions):
         if named:
             roles.append(Role("categorical", named, "group", required=False))
         return roles
+
+    def _horizon(self, table: "Table") -> int:
+        """Steps to forecast, of which a split needs as many rows of a series."""
+        from toolkit.data.series_checks import settled_frequency, settled_horizon
+
+        written = self.task.prediction_length
+        if isinstance(written, int):
+            return written
+        return settled_horizon(self, settled_frequency(self, table))
 
     def layout(self) -> "Layout":
         """Return which columns are what."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 CHUNK = 2**22  # numbers at a time
 BASELINES = ("last_value", "seasonal_naive", "moving_average", "drift")
 STEPS_SHOWN = 24
-SERIES_SHOWN = 20
 
 
 def scorer(task: Forecasting, forecast: NDArray[Any], examples: WindowExamples) -> ForecastScorer:
@@ -145,8 +144,7 @@ def report(
         f"better_than_{chosen}": against,
         "by_step": {str(step + 1): _short(steps[step]) for step in shown},
         "by_series": {
-            name: _short(one)
-            for name, one in list(zip(names, own.by_group(), strict=False))[:SERIES_SHOWN]
+            name: _short(one) for name, one in zip(names, own.by_group(), strict=False) if one
         },
         **_importances(task, answers),
     }

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from toolkit.data.splits import Splits
 
 HUBER = 1.0
+SETTLED = (
+    "season", "context_length", "prediction_length", "shortest", "strength", "windows",
+)  # fmt: skip
 
 
 class Forecasting(Task[options.Options]):
@@ -61,6 +64,7 @@ class Forecasting(Task[options.Options]):
         self.season = 1
         self.context_length = 0
         self.prediction_length = 0
+        self.shortest = 1  # history that training has seen before a window
         self.strength = 100.0
         self.windows = 0
         self.scaler: Scaler | None = None
@@ -114,11 +118,7 @@ class Forecasting(Task[options.Options]):
         content = {
             "targets": self.targets,
             "frequency": [self.frequency.kind, self.frequency.step],
-            "season": self.season,
-            "context_length": self.context_length,
-            "prediction_length": self.prediction_length,
-            "strength": self.strength,
-            "windows": self.windows,
+            **{name: getattr(self, name) for name in SETTLED},
             "model": self.model_options.model_dump(mode="json"),
             "naive": self.naive.tolist(),
             "words": list(self.layout.words.values()),
@@ -133,7 +133,7 @@ class Forecasting(Task[options.Options]):
             content = json.loads(path.read_text())
             self.targets = tuple(content["targets"])
             self.frequency = Frequency(*content["frequency"])
-            for name in ("season", "context_length", "prediction_length", "strength", "windows"):
+            for name in SETTLED:
                 setattr(self, name, content[name])
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
             self.naive = np.array(content["naive"])
