@@ -13,7 +13,7 @@ from toolkit.data.frequency import Frequency, infer_frequency
 from toolkit.data.series import Layout, read_series
 from toolkit.data.splits import load_splits
 from toolkit.data.table import Source, Table
-from toolkit.errors import DataError, RecipeError
+from toolkit.errors import DataError
 from toolkit.tasks.forecasting import backtests, clock, ridge
 from toolkit.tasks.forecasting.models import distances
 from toolkit.tasks.forecasting.options import Options
@@ -235,18 +235,35 @@ def test_distances_give_the_quantiles_back() -> None:
     np.testing.assert_allclose(got[0], want, atol=1e-5)
 
 
-def test_backtests_of_a_network_are_refused() -> None:
-    recipe = {"task": "forecasting", "data": "a.csv", "model": "lstm", "evaluate": {"backtests": 2}}
-    with pytest.raises(RecipeError, match=r"evaluate.backtests: only a linear model"):
-        toolkit.check(**recipe)
-
-
-def test_backtests_fit_anew_at_each_origin() -> None:
+def test_backtests_fit_a_linear_map_anew_at_each_origin() -> None:
     prepared, splits = task(hours(), "linear", data={"split": {"validation": 60, "test": 60}})
     series = prepared.read(splits.test)
-    found = backtests.backtests(prepared, series, 3)
+    examples = prepared.cut(series)
+    right = exact_forecast(prepared, examples)
+    found = backtests.backtests(prepared, right, examples, series, 3)
     assert list(found) == ["2024-01-15T04:00:00", "2024-01-16T00:00:00", "2024-01-16T20:00:00"]
     assert all(fold["windows"] == 20 - AHEAD + 1 and fold["mase"] < 1 for fold in found.values())
+    assert all(fold["mse"] > 0.001 for fold in found.values())
+
+
+def test_backtests_of_a_network_take_its_answers() -> None:
+    split = {"validation": 60, "test": 60}
+    prepared, splits = task(hours(), NETWORKS["lstm"], data={"split": split})
+    series = prepared.read(splits.test)
+    examples = prepared.cut(series)
+    right = exact_forecast(prepared, examples)
+    right[:15] += 1  # the windows of the first fold
+    found = list(backtests.backtests(prepared, right, examples, series, 3).values())
+    assert [fold["windows"] for fold in found] == [15, 15, 15]
+    assert found[0]["mse"] > 1e-3
+    assert found[1]["mse"] == pytest.approx(0, abs=1e-6) == found[2]["mse"]
+
+
+def exact_forecast(prepared: Forecasting, examples: Any) -> Any:
+    batch = examples.batch(np.arange(len(examples)))
+    center, scale = batch.inputs["scale"][:, :1], batch.inputs["scale"][:, 1:]
+    true = batch.targets["target"] * scale + center
+    return np.repeat(true[..., None], 4, axis=-1)
 
 
 # -- learning -------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.data.columns import parse_numbers
 from toolkit.data.frequency import Frequency
-from toolkit.data.report import Finding
+from toolkit.data.report import Finding, row_finding
 from toolkit.data.series import Series, find_frequency, read_series, series_findings
 from toolkit.data.splits import Splits
 from toolkit.data.table import Table
@@ -57,6 +58,8 @@ def check_series(splits: Splits, options: Any) -> list[Finding]:
     if any(one.level == "error" for one in found):
         return found
     targets = layout.targets(splits.train)
+    if options.task.distribution == "negative_binomial":
+        found += [one for _, table in splits.items() for one in _no_counts(table, targets)]
     horizon = settled_horizon(options, frequency)
     context = options.task.context_length
     needed = horizon + (context if isinstance(context, int) else 1)
@@ -66,6 +69,19 @@ def check_series(splits: Splits, options: Any) -> list[Finding]:
         found += _missing(name, table, series, options.data.missing)
         if name == "train":
             found += _constant(table, series, targets)
+    return found
+
+
+def _no_counts(table: Table, targets: Sequence[str]) -> list[Finding]:
+    """Values that a distribution of counts cannot give."""
+    found = []
+    for name in targets:
+        values, _ = parse_numbers(table.frame[name])
+        wrong = np.flatnonzero((values < 0) | (values != np.round(values)) & ~np.isnan(values))
+        if len(wrong):
+            what = f"column {name!r} holds {values[wrong[0]]:g}"
+            expected = "counts, 0 or more, as task.distribution is negative_binomial"
+            found.append(row_finding("error", table, wrong, what, expected))
     return found
 
 

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from toolkit import layers
+from toolkit.layers.distribution_parameters import Family
 from toolkit.layers.fill_gaps import Method
 
 Network = Callable[[Any, Any | None, int, int], Any]
@@ -20,6 +21,7 @@ def build(
     channels: int,
     levels: Sequence[float],
     *,
+    distribution: Family | None = None,
     past: int = 0,
     known: int = 0,
     seasonal: bool = False,
@@ -37,6 +39,7 @@ def build(
         prediction_length: steps to forecast.
         channels: series forecast side by side.
         levels: of the quantiles.
+        distribution: what the forecast is the mean of, instead of quantiles.
         past: features known up to now.
         known: features known ahead.
         seasonal: whether there is an input ``season``.
@@ -48,7 +51,8 @@ def build(
         A model from ``target``, ``(batch, context, channels)`` with NaN where there is no value,
         ``scale``, ``(batch, 2, channels)``, and where there are any ``season``, ``(batch, context
         + prediction, channels)``, ``past`` and ``known`` to ``(batch, prediction, channels, 1 +
-        levels)``: the forecast and its quantiles, in the unit of ``target``.
+        levels)``: the forecast and its quantiles, in the unit of ``target``; or the forecast and
+        the parameters of its distribution.
     """
     whole = context_length + prediction_length
     inputs = {
@@ -75,16 +79,20 @@ def build(
         forecast = forecast + projection(history)
     else:
         forecast = ops.repeat(forecast, prediction_length, axis=1)
+    spread: Any = layers.QuantileSpread(levels, name="spread")
+    more = len(levels)
+    if distribution is not None:
+        spread = layers.DistributionParameters(distribution, name="spread")
+        more = spread.size
     added = None
     if network is not None:
-        outputs = _added(network, history, scale, inputs, prediction_length, channels, levels)
+        outputs = _added(network, history, scale, inputs, prediction_length, channels, 1 + more)
         forecast = forecast + outputs[..., 0] * scale
         added = outputs[..., 1:]
     if seasonal:
         forecast = forecast + inputs["season"][:, context_length:]
-    spread = layers.QuantileSpread(levels, name="spread")
-    quantiles = spread(forecast, scale) if added is None else spread(forecast, scale, added)
-    return keras.Model(inputs, ops.concatenate([forecast[..., None], quantiles], axis=-1))
+    around = spread(forecast, scale) if added is None else spread(forecast, scale, added)
+    return keras.Model(inputs, ops.concatenate([forecast[..., None], around], axis=-1))
 
 
 def _added(
@@ -94,9 +102,9 @@ def _added(
     inputs: dict[str, Any],
     steps: int,
     channels: int,
-    levels: Sequence[float],
+    size: int,
 ) -> Any:
-    """What a network says of each channel, ``(batch, steps, channels, 1 + levels)``."""
+    """What a network says of each channel, ``(batch, steps, channels, size)``."""
     context = history.shape[1]
     series = folded(history / ops.maximum(scale, 1e-3))[..., None]
     ahead = None
@@ -106,8 +114,8 @@ def _added(
         known = repeated(inputs["known"], channels)
         series = ops.concatenate([series, known[:, :context]], axis=-1)
         ahead = known[:, context:]
-    outputs = network(series, ahead, steps, 1 + len(levels))
-    outputs = ops.reshape(outputs, (-1, channels, steps, 1 + len(levels)))
+    outputs = network(series, ahead, steps, size)
+    outputs = ops.reshape(outputs, (-1, channels, steps, size))
     return ops.transpose(outputs, (0, 2, 1, 3))
 
 

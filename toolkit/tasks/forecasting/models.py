@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.windows import WindowExamples
+from toolkit.layers.distribution_parameters import Family
 from toolkit.layers.fill_gaps import Method
 from toolkit.models import forecaster
 from toolkit.tasks.forecasting import options, ridge
@@ -26,6 +27,7 @@ def build(
     prediction_length: int,
     channels: int,
     levels: Sequence[float],
+    distribution: Family | None,
     past: int,
     known: int,
     seasonal: bool,
@@ -44,6 +46,7 @@ def build(
         prediction_length,
         channels,
         levels,
+        distribution=distribution,
         past=past,
         known=known,
         seasonal=seasonal,
@@ -102,6 +105,26 @@ def set_spread(
     else:
         found = np.quantile(each, levels, axis=0).astype(float).T[:, None].repeat(targets, axis=1)
     spread.set_weights([distances(found, levels), np.zeros(len(levels))])
+
+
+def set_distribution(layer: Any, examples: WindowExamples, weights: Floats) -> None:
+    """Let the deviations begin as those of what a linear map leaves over on the training part.
+
+    Degrees of freedom begin at five, a dispersion as a third.
+
+    Args:
+        layer: the DistributionParameters.
+        examples: of the training part.
+        weights: the map and its bias.
+    """
+    raw, *exponent = (np.array(each) for each in layer.get_weights())
+    if layer.family == "negative_binomial":
+        raw[:] = np.log(np.expm1(1 / 3))
+    else:
+        left = np.concatenate([y - x @ weights for x, y in ridge.windows(examples, RESIDUALS)])
+        raw[..., 0] = np.log(np.expm1(np.maximum(left.std(axis=0), LEAST)))[:, None]
+        raw[..., 1:] = np.log(np.expm1(3.0))
+    layer.set_weights([raw, *exponent])
 
 
 def distances(quantiles: Floats, levels: Sequence[float]) -> Floats:

@@ -45,7 +45,14 @@ class ForecastingSection(TaskSection):
         "auto", description="Steps of a season; auto: by the frequency, such as 24 hours; 1: none."
     )
     loss: Literal["mse", "mae", "huber"] = Field(
-        "mse", description="Of the point forecast, the column prediction; mse: the mean."
+        "mse",
+        description="Of the point forecast, the column prediction, where there is no distribution; "
+        "mse: the mean.",
+    )
+    distribution: Literal["normal", "student_t", "negative_binomial"] | None = Field(
+        None,
+        description="What the values are drawn from, trained by its likelihood, instead of "
+        "quantiles one by one; negative_binomial: counts. Quantiles are answered all the same.",
     )
 
     budget: int = Field(
@@ -58,6 +65,8 @@ class ForecastingSection(TaskSection):
     def _check(self) -> Self:
         if list(self.quantiles) != sorted(set(self.quantiles)):
             refuse("quantiles", "the levels must increase")
+        if self.distribution is not None and self.loss != "mse":
+            refuse("loss", "a distribution is trained by its likelihood alone; leave out one")
         return self
 
 
@@ -263,8 +272,8 @@ class ForecastingEvaluate(EvaluateOptions):
     backtests: int = Field(
         0,
         ge=0,
-        description="Rolling origins: stretches of the split, before each of which a linear model "
-        "is fitted anew; 0: none.",
+        description="Rolling origins: stretches of the split, scored each by itself; a linear "
+        "model is fitted anew before each, a network stays as it is. 0: none.",
     )
 
 
@@ -277,12 +286,6 @@ class Options(TaskOptions):
         "auto", description="What learns; auto: a linear map, or a network where it pays."
     )
     evaluate: ForecastingEvaluate = Field(ForecastingEvaluate(), description="How it is judged.")
-
-    @model_validator(mode="after")
-    def _check_backtests(self) -> Self:
-        if self.evaluate.backtests and not isinstance(self.model, LinearModel | str):
-            refuse("evaluate.backtests", "only a linear model is fitted anew at each origin")
-        return self
 
     def roles(self) -> list["Role"]:
         """Return what the columns are to the task."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +32,8 @@ from toolkit.tasks.forecasting import (
     choosing,
     clock,
     cutting,
+    distributions,
+    losses,
     models,
     options,
     pictures,
@@ -44,7 +45,6 @@ from toolkit.tasks.forecasting.scaling import Scaler, fit_scaler
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
 
-HUBER = 1.0
 SETTLED = (
     "season", "context_length", "prediction_length", "shortest", "strength", "windows",
 )  # fmt: skip
@@ -251,6 +251,7 @@ class Forecasting(Task[options.Options]):
             prediction_length=self.prediction_length,
             channels=len(self.targets),
             levels=self.options.task.quantiles,
+            distribution=self.options.task.distribution,
             past=len(self.feature_names(self.layout.past)) if reads else 0,
             known=known if reads else 0,
             seasonal=self.scaler.season > 1,
@@ -271,7 +272,11 @@ class Forecasting(Task[options.Options]):
         elif isinstance(self.model_options, options.Network):
             weights = ridge.baseline("last_value", *self.lengths, 1)
             weights = np.concatenate([weights, weights[:1] * 0])
-        models.set_spread(model.get_layer("spread"), examples, weights, self.options.task.quantiles)
+        spread = model.get_layer("spread")
+        if self.options.task.distribution is None:
+            models.set_spread(spread, examples, weights, self.options.task.quantiles)
+        else:
+            models.set_distribution(spread, examples, weights)
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -285,32 +290,9 @@ class Forecasting(Task[options.Options]):
             return np.concatenate([weights, np.zeros_like(weights[:1])])
         return ridge.moments(examples).solve(self.strength)
 
-    def training_loss(
-        self, model: keras.Model, inputs: Tensors, targets: Tensors, weights: Any
-    ) -> Any:
-        """The loss of the forecast and its quantiles."""
-        return self.loss(model(inputs, training=True), targets, weights)
-
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
-        """Error of the point and pinball loss of the quantiles, in scaled units."""
-        true = ops.cast(targets["target"], "float32")  # (batch, steps, channels)
-        outputs = ops.cast(outputs, "float32")
-        there = ops.logical_not(ops.isnan(true))
-        true = ops.where(there, true, 0.0)
-        error = ops.where(there, true - outputs[..., 0], 0.0)
-        kind = self.options.task.loss
-        if kind == "mse":
-            point = ops.square(error)
-        elif kind == "mae":
-            point = ops.abs(error)
-        else:
-            size = ops.abs(error)
-            point = ops.where(size < HUBER, 0.5 * ops.square(error), HUBER * (size - 0.5 * HUBER))
-        levels = ops.convert_to_tensor(self.options.task.quantiles, "float32")
-        apart = ops.where(there[..., None], true[..., None] - outputs[..., 1:], 0.0)
-        pinball = ops.mean(ops.maximum(levels * apart, (levels - 1) * apart), axis=-1)
-        count = ops.maximum(ops.sum(ops.cast(there, "float32"), axis=(1, 2)), 1.0)
-        return ops.sum(ops.sum(point + pinball, axis=(1, 2)) / count * weights)
+        """Error of the point and pinball loss of the quantiles, or the negative likelihood."""
+        return losses.loss(self.options.task, outputs, targets, weights)
 
     def recommended(self) -> dict[str, Decision]:
         """Few steps for the quantiles of a linear map, more for a network."""
@@ -346,6 +328,10 @@ class Forecasting(Task[options.Options]):
         else:
             outputs = model(inputs, training=False)
         outputs = ops.cast(outputs, "float32")
+        family, levels = self.options.task.distribution, self.options.task.quantiles
+        if family is not None:
+            forecast, more = distributions.quantiles(family, outputs, inputs["scale"], levels)
+            return {"forecast": forecast, **more, **found}
         center, scale = inputs["scale"][:, 0], inputs["scale"][:, 1]
         return {"forecast": outputs * scale[:, None, :, None] + center[:, None, :, None], **found}
 
@@ -369,13 +355,9 @@ class Forecasting(Task[options.Options]):
         series = self.read(table)
         report = reporting.report(self, answers, examples, series)
         folds = self.options.evaluate.backtests
-        if folds and isinstance(self.model_options, options.LinearModel):
-            report["backtests"] = backtests.backtests(self, series, folds)
-        elif folds:
-            warnings.warn(
-                "evaluate.backtests: none, as the model that was chosen is a network. Expected a "
-                "linear model, which is fitted anew at each origin.",
-                stacklevel=2,
+        if folds:
+            report["backtests"] = backtests.backtests(
+                self, answers["forecast"], examples, series, folds
             )
         return report
 
@@ -389,7 +371,7 @@ class Forecasting(Task[options.Options]):
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """A row for each series, step and target."""
-        return reporting.frame(self, answers["forecast"])
+        return reporting.frame(self, answers)
 
     def answered(
         self, table: Table, examples: Examples, answers: Mapping[str, NDArray[Any]]
@@ -402,7 +384,7 @@ class Forecasting(Task[options.Options]):
             np.repeat(series.starts, self.prediction_length),
             (places[:, None] + np.arange(self.prediction_length)).reshape(-1),
         )
-        return reporting.dated(self, answers["forecast"], series.ids, moments)
+        return reporting.dated(self, answers, series.ids, moments)
 
     # -- serving ------------------------------------------------------------------------------
 
