@@ -395,9 +395,11 @@ def test_auto_tries_networks_and_decides_alike_under_one_seed() -> None:
 @pytest.mark.slow
 def test_tft_with_names_covariates_and_calendar_is_exported_and_read(tmp_path: Path) -> None:
     names = {"id": "store", "target": "sold", "known": "price", "time_zone": "Europe/Berlin"}
+    names |= {"static": "region", "categorical": "region"}
     run = fit(tmp_path / "run", stores(), NETWORKS["tft"], export="saved_model", **names)
     report = run.report
-    for part in ("past_importance", "ahead_importance"):
+    assert set(report["static_importance"]) == {"region north", "region south"}
+    for part in ("past_importance", "ahead_importance", "static_importance"):
         assert sum(report[part].values()) == pytest.approx(1, abs=1e-3)
     assert "price" in report["ahead_importance"]
     assert "time of day" in report["past_importance"]

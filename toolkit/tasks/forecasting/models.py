@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from toolkit.data.windows import WindowExamples
 from toolkit.layers.distribution_parameters import Family
 from toolkit.layers.fill_gaps import Method
-from toolkit.models import forecaster
+from toolkit.models import forecaster, temporal_fusion
 from toolkit.tasks.forecasting import options, ridge
 
 Floats = NDArray[np.float64]
@@ -30,6 +30,7 @@ def build(
     distribution: Family | None,
     past: int,
     known: int,
+    static: tuple[int, int],
     seasonal: bool,
     season: int,
     missing: Method,
@@ -39,7 +40,7 @@ def build(
     network = None
     linear = True
     if isinstance(model, options.Network):
-        network = build_network(model, context_length, season, seed)
+        network = build_network(model, context_length, season, static, seed)
         linear = model.linear
     return forecaster.build(
         context_length,
@@ -56,7 +57,9 @@ def build(
     )
 
 
-def build_network(model: Any, context: int, season: int, seed: int) -> forecaster.Network:
+def build_network(
+    model: Any, context: int, season: int, static: tuple[int, int], seed: int
+) -> forecaster.Network:
     """Build what adds to the linear forecast."""
     if isinstance(model, options.Transformer):
         length = min(model.patch_length, context)
@@ -65,7 +68,7 @@ def build_network(model: Any, context: int, season: int, seed: int) -> forecaste
             model.hidden_dim, model.intermediate_dim, model.dropout, seed,
         )  # fmt: skip
     if isinstance(model, options.TFT):
-        return forecaster.tft(model.hidden_dim, model.num_heads, model.dropout, seed)
+        return temporal_fusion.tft(model.hidden_dim, model.num_heads, model.dropout, seed, static)
     if isinstance(model, options.TCN):
         depth = model.num_layers
         if depth == "auto":

@@ -240,7 +240,10 @@ class Hybrid(Network):
 
 
 class TFT(Network):
-    """A Temporal Fusion Transformer: which variables and which steps count can be read off."""
+    """A Temporal Fusion Transformer: which variables and which steps count can be read off.
+
+    Columns that never change (data.static) lead the selection of the others.
+    """
 
     type: Literal["tft"] = Field("tft", description="The model.")
     hidden_dim: Count = Field(16, description="Width.")

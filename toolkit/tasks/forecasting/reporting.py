@@ -159,18 +159,20 @@ def _importances(task: Forecasting, answers: Mapping[str, NDArray[Any]]) -> dict
     """Which variables and which steps a Temporal Fusion Transformer looked at."""
     if "attention" not in answers:
         return {}
-    known = [*task.feature_names(task.layout.known), *(clock.FEATURES if task.calendar else ())]
+    static = task.feature_names(task.layout.static)
+    known = task.feature_names(task.layout.known)
+    known = [*known[: len(known) - len(static)], *(clock.FEATURES if task.calendar else ())]
     past = ["the series", *task.feature_names(task.layout.past), *known, "place in the window"]
     ahead = [*known, "place in the window"]
+    variables = {"past_importance": past, "ahead_importance": ahead, "static_importance": static}
     attention = answers["attention"].mean(0)
     most = np.argsort(-attention)[:STEPS_SHOWN]
     return {
-        "past_importance": dict(
-            zip(past, map(float, answers["past_importance"].mean(0)), strict=True)
-        ),
-        "ahead_importance": dict(
-            zip(ahead, map(float, answers["ahead_importance"].mean(0)), strict=True)
-        ),
+        **{
+            name: dict(zip(names, map(float, answers[name].mean(0)), strict=True))
+            for name, names in variables.items()
+            if name in answers
+        },
         "attention": {
             str(int(step) - task.context_length): float(attention[step]) for step in sorted(most)
         },

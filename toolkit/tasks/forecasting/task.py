@@ -25,7 +25,7 @@ from toolkit.data.table import Table
 from toolkit.data.windows import WindowExamples
 from toolkit.errors import RunError
 from toolkit.metrics.forecasting import naive_errors
-from toolkit.models import forecaster
+from toolkit.models import temporal_fusion
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.forecasting import (
     backtests,
@@ -242,8 +242,9 @@ class Forecasting(Task[options.Options]):
     def build_model(self) -> keras.Model:
         """Build the model that the recipe names or the data decided."""
         assert self.scaler is not None
-        known = len(self.feature_names(self.layout.known))
-        known += len(clock.FEATURES) if self.calendar else 0
+        columns = len(self.feature_names(self.layout.known))
+        static = (columns - len(self.feature_names(self.layout.static)), columns)
+        known = columns + (len(clock.FEATURES) if self.calendar else 0)
         reads = self.reads_features
         return models.build(
             self.model_options,
@@ -254,6 +255,7 @@ class Forecasting(Task[options.Options]):
             distribution=self.options.task.distribution,
             past=len(self.feature_names(self.layout.past)) if reads else 0,
             known=known if reads else 0,
+            static=static,
             seasonal=self.scaler.season > 1,
             season=self.season,
             missing="interpolate" if self.options.data.missing != "mask" else "last",
@@ -324,7 +326,7 @@ class Forecasting(Task[options.Options]):
         """``forecast``, ``(batch, steps, targets, 1 + levels)``, in original units."""
         found: Tensors = {}
         if isinstance(self.model_options, options.TFT) and "attention" in _names(model):
-            outputs, found = forecaster.interpreted(model, inputs, len(self.targets))
+            outputs, found = temporal_fusion.interpreted(model, inputs, len(self.targets))
         else:
             outputs = model(inputs, training=False)
         outputs = ops.cast(outputs, "float32")
