@@ -92,6 +92,20 @@ SIGNALS = [
         mask=None,
         dynamic_time=False,
     ),
+    *(
+        Case(
+            f"distribution_parameters_{family}",
+            lambda family=family: layers.DistributionParameters(family),
+            lambda rng, size=size: (
+                rng.standard_normal((4, 23, 2)).astype("float32"),
+                np.abs(rng.standard_normal((4, 1, 2))).astype("float32"),
+                rng.standard_normal((4, 23, 2, size)).astype("float32"),
+            ),
+            mask=None,
+            dynamic_time=False,
+        )
+        for family, size in (("student_t", 2), ("negative_binomial", 1))
+    ),
     Case(
         "temporal_shift",
         lambda: layers.TemporalShift(0.25),

@@ -126,7 +126,8 @@ def test_each_mistake_is_one_line(fail: Fail, text: str, line: str) -> None:
         ("task: small\ndata: {train: tdfs:x, text: t}", "2:15 data.train: no source of data. "
          "Did you mean 'tfds:'? Received: 'tdfs:x'."),
         ("task: small\ndata: {train: a, text: t, split: 120%}", "2:34 data.split: expected a share "
-         "(10%) or count (500), a date (2017-07-01) or 'none'. Received: '120%'."),
+         "(10%), count (500) or windows (3 windows), a date (2017-07-01) or 'none'. Received: "
+         "'120%'."),
         ("task: small\ndata: {train: a, text: t, stratify: true}", "2:27 data.stratify: unknown "
          "key. It belongs under data.split."),
         ("task: small\ndata: {train: a, text: t, weights: {a: 1, b: x}}", "2:46 data.weights.b: "

@@ -13,7 +13,7 @@ from toolkit.data.frequency import Frequency, infer_frequency
 from toolkit.data.series import Layout, read_series
 from toolkit.data.splits import load_splits
 from toolkit.data.table import Source, Table
-from toolkit.errors import DataError, RecipeError
+from toolkit.errors import DataError
 from toolkit.tasks.forecasting import backtests, clock, ridge
 from toolkit.tasks.forecasting.models import distances
 from toolkit.tasks.forecasting.options import Options
@@ -59,7 +59,7 @@ def stores() -> pd.DataFrame:
 
 def task(frame: pd.DataFrame, model: Any = "auto", **sections: Any) -> tuple[Forecasting, Any]:
     data = {"train": frame, **sections.pop("data", {})}
-    recipe = {"task": TASK, "data": data, "model": model} | sections
+    recipe = {"task": sections.pop("task", TASK), "data": data, "model": model} | sections
     options = Options.model_validate(recipe)
     splits = load_splits(options.data, options.roles())
     prepared = Forecasting(options)
@@ -148,6 +148,52 @@ def test_series_of_different_lengths_have_their_own_scale_and_windows() -> None:
     assert prepared.scaler.scale[2, 0] / prepared.scaler.scale[0, 0] > 50
 
 
+def weeks(lengths: dict[str, int]) -> pd.DataFrame:
+    frames = []
+    for number, (name, rows) in enumerate(lengths.items()):
+        steps = np.arange(rows)
+        noise = np.random.default_rng(number).standard_normal(rows)
+        frames.append(pd.DataFrame({"item": name, "date": pd.date_range("2001-01-01", periods=rows,
+                                    freq="7D"), "sold": 50 + 0.2 * steps + noise}))  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+WEEKLY = {"type": "forecasting", "prediction_length": 13}
+ITEMS = {"id": "item", "target": "sold"}
+
+
+def test_every_series_is_scored_and_short_ones_are_lengthened() -> None:
+    lengths = {"a": 400, "b": 90, "c": 30, "d": 10, "e": 300}
+    prepared, splits = task(weeks(lengths), data=ITEMS, task=WEEKLY)
+    parts = {name: table.frame["item"].value_counts() for name, table in splits.items()}
+    assert parts["test"].to_dict() == {"a": 40, "e": 30, "b": 13, "c": 13}
+    assert parts["train"].to_dict() == {"a": 320, "e": 240, "b": 64, "c": 17, "d": 10}
+    assert any("2 too short for all parts" in one.how for one in splits.decisions)
+    train = prepared.examples(splits.train)
+    counts = np.bincount(train.series, minlength=5)
+    assert (prepared.context_length, prepared.shortest) == (104, 4)
+    assert counts[[2, 3]].tolist() == [1, 0]
+    window = train.batch(np.flatnonzero(train.series == 2)).inputs["target"][0, :, 0]
+    assert np.isnan(window).sum() == 104 - 4
+    assert len(set(prepared.examples(splits.test).series)) == 4
+    ahead = prepared.examples(splits.train, targets=False).batch(np.arange(5))
+    assert np.isnan(ahead.inputs["target"]).sum(axis=(1, 2)).tolist() == [0, 40, 87, 94, 0]
+
+
+def test_short_series_are_told() -> None:
+    told = problem(weeks({"a": 400, "b": 30, "c": 10}), task=WEEKLY, data=ITEMS)
+    assert "train split: of 3 series 'c': shorter than a window; not learnt from." in told
+
+
+def test_windows_of_each_series_as_parts() -> None:
+    split = {"validation": "3 windows", "test": "1 window"}
+    _, splits = task(weeks({"a": 100, "b": 90}), data={**ITEMS, "split": split}, task=WEEKLY)
+    assert len(splits.validation) == 2 * 15
+    assert len(splits.test) == 2 * 13
+    _, splits = task(hours(), data={"split": split})
+    assert (len(splits.validation), len(splits.test)) == (AHEAD + 2, AHEAD)
+
+
 def test_the_clock_against_pandas() -> None:
     moments = pd.date_range("1999-12-25", periods=500, freq="37h")
     seconds = moments.to_numpy("datetime64[s]").astype(np.int64)
@@ -189,18 +235,35 @@ def test_distances_give_the_quantiles_back() -> None:
     np.testing.assert_allclose(got[0], want, atol=1e-5)
 
 
-def test_backtests_of_a_network_are_refused() -> None:
-    recipe = {"task": "forecasting", "data": "a.csv", "model": "lstm", "evaluate": {"backtests": 2}}
-    with pytest.raises(RecipeError, match=r"evaluate.backtests: only a linear model"):
-        toolkit.check(**recipe)
-
-
-def test_backtests_fit_anew_at_each_origin() -> None:
+def test_backtests_fit_a_linear_map_anew_at_each_origin() -> None:
     prepared, splits = task(hours(), "linear", data={"split": {"validation": 60, "test": 60}})
     series = prepared.read(splits.test)
-    found = backtests.backtests(prepared, series, 3)
+    examples = prepared.cut(series)
+    right = exact_forecast(prepared, examples)
+    found = backtests.backtests(prepared, right, examples, series, 3)
     assert list(found) == ["2024-01-15T04:00:00", "2024-01-16T00:00:00", "2024-01-16T20:00:00"]
     assert all(fold["windows"] == 20 - AHEAD + 1 and fold["mase"] < 1 for fold in found.values())
+    assert all(fold["mse"] > 0.001 for fold in found.values())
+
+
+def test_backtests_of_a_network_take_its_answers() -> None:
+    split = {"validation": 60, "test": 60}
+    prepared, splits = task(hours(), NETWORKS["lstm"], data={"split": split})
+    series = prepared.read(splits.test)
+    examples = prepared.cut(series)
+    right = exact_forecast(prepared, examples)
+    right[:15] += 1  # the windows of the first fold
+    found = list(backtests.backtests(prepared, right, examples, series, 3).values())
+    assert [fold["windows"] for fold in found] == [15, 15, 15]
+    assert found[0]["mse"] > 1e-3
+    assert found[1]["mse"] == pytest.approx(0, abs=1e-6) == found[2]["mse"]
+
+
+def exact_forecast(prepared: Forecasting, examples: Any) -> Any:
+    batch = examples.batch(np.arange(len(examples)))
+    center, scale = batch.inputs["scale"][:, :1], batch.inputs["scale"][:, 1:]
+    true = batch.targets["target"] * scale + center
+    return np.repeat(true[..., None], 4, axis=-1)
 
 
 # -- learning -------------------------------------------------------------------------------------
@@ -332,9 +395,11 @@ def test_auto_tries_networks_and_decides_alike_under_one_seed() -> None:
 @pytest.mark.slow
 def test_tft_with_names_covariates_and_calendar_is_exported_and_read(tmp_path: Path) -> None:
     names = {"id": "store", "target": "sold", "known": "price", "time_zone": "Europe/Berlin"}
+    names |= {"static": "region", "categorical": "region"}
     run = fit(tmp_path / "run", stores(), NETWORKS["tft"], export="saved_model", **names)
     report = run.report
-    for part in ("past_importance", "ahead_importance"):
+    assert set(report["static_importance"]) == {"region north", "region south"}
+    for part in ("past_importance", "ahead_importance", "static_importance"):
         assert sum(report[part].values()) == pytest.approx(1, abs=1e-3)
     assert "price" in report["ahead_importance"]
     assert "time of day" in report["past_importance"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SHOWN_CHARACTERS = 300  # of a hard error's text
+SHOWN_ROWS = 100  # of a table; the JSON has all
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,9 @@ def _matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
 def _rows_by_name(value: Mapping[str, Mapping[str, Any]]) -> str:
     columns = list(next(iter(value.values()), {}))
     rows = [[str(name), *(_number(row.get(c)) for c in columns)] for name, row in value.items()]
-    return _table([["", *columns], *rows])
+    more = len(rows) - SHOWN_ROWS
+    told = f"  and {more:,} more, which the JSON form has\n" if more > 0 else ""
+    return _table([["", *columns], *rows[:SHOWN_ROWS]]) + told
 
 
 def _entry(entry: Mapping[str, Any]) -> str:

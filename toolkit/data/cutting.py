@@ -180,13 +180,15 @@ def _cut_by_share(
     asked = {name: getattr(split, name) for name in missing}
     shares = {name: share if isinstance(share, Share) else default_share
               for name, share in asked.items()}  # fmt: skip
+    window = _window(train, roles, shares)
     series = next((role for role in roles if role.kind == "series"), None)
     if series is not None:
-        parts = _by_series(train, series, split, roles, shares)
+        parts, short = _by_series(train, series, split, roles, shares, window)
         manner = f"the last of each {column_name(train, series.columns[0])!r} by time"
+        manner += f" ({short:,} too short for all parts)" if short else ""
     else:
-        counts = (_count(shares, "validation", len(train)), _count(shares, "test", len(train)))
-        parts, manner = _assign(train, split, roles, counts)
+        wanted = (_count(shares, name, len(train), window) for name in PARTS[1:])
+        parts, manner = _assign(train, split, roles, (next(wanted), next(wanted)))
     how = {name: f"{share.plain()} of train, {manner}" for name, share in shares.items()}
     reason = {
         name: f"neither data.{name} nor data.split gives it" if asked[name] is None
@@ -196,15 +198,37 @@ def _cut_by_share(
     cut.apply(parts, how, reason)
 
 
-def _count(shares: dict[str, Share], name: str, rows: int) -> int:
-    """Rows wanted of so many, at least one where a share is."""
-    return max(1, shares[name].of(rows)) if name in shares else 0
+def _window(train: Table, roles: Sequence[Role], shares: dict[str, Share]) -> int:
+    """Rows that the smallest example takes."""
+    find = next((role.window for role in roles if role.window is not None), None)
+    if find is not None:
+        return find(train)
+    asked = [name for name, share in shares.items() if share.windows is not None]
+    if asked:
+        raise DataError(
+            f"data.split.{asked[0]}: windows are of series, and here each row is an example. "
+            f"Expected a share or a count. Received: {shares[asked[0]].plain()}."
+        )
+    return 1
+
+
+def _count(shares: dict[str, Share], name: str, rows: int, window: int) -> int:
+    """Rows wanted of so many, at least one example's where a share is."""
+    return shares[name].of(rows, window) if name in shares else 0
 
 
 def _by_series(
-    train: Table, series: Role, split: SplitOptions, roles: Sequence[Role], shares: dict[str, Share]
-) -> Parts:
-    """The last rows of each series, by its own time."""
+    train: Table,
+    series: Role,
+    split: SplitOptions,
+    roles: Sequence[Role],
+    shares: dict[str, Share],
+    window: int,
+) -> tuple[Parts, int]:
+    """The last rows of each series, by its own time, and how many are too short for all parts.
+
+    A short series goes without validation, then without test, so that it can be learnt from.
+    """
     time = _time_column(split, roles)
     assert time is not None, "a series has a time"
     moments = times(train, time)
@@ -213,12 +237,17 @@ def _by_series(
     sizes = np.bincount(codes)
     parts = np.zeros(len(train), np.int8)
     left = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(train))  # rows to the series' end
+    short = 0
     for size in np.unique(sizes):
         rows = np.repeat(sizes == size, sizes)
-        validation, test = (_count(shares, name, int(size)) for name in PARTS[1:])
-        parts[order[rows & (left <= validation + test)]] = PARTS.index("validation")
-        parts[order[rows & (left <= test)]] = PARTS.index("test")
-    return parts
+        validation, test = (_count(shares, name, int(size), window) for name in PARTS[1:])
+        spare = size - window - 1  # one window to learn from, and a step before it
+        given_test = test if test <= spare else 0
+        given = validation if given_test + validation <= spare else 0
+        short += int((sizes == size).sum()) if (given, given_test) != (validation, test) else 0
+        parts[order[rows & (left <= given + given_test)]] = PARTS.index("validation")
+        parts[order[rows & (left <= given_test)]] = PARTS.index("test")
+    return parts, short
 
 
 def _assign(

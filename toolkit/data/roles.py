@@ -1,7 +1,7 @@
 """Roles: what a task needs of the data, and which columns give it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,6 +38,8 @@ class Role:
             series a row is a step of.
         required: Whether a row without a value is an error.
         separator: Between the labels of one column.
+        window: Of a ``time``: rows of a table that the smallest example takes, one after the
+            other; None where each row is an example.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Role:
     kind: Kind
     required: bool = True
     separator: str | None = None
+    window: Callable[[Table], int] | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:

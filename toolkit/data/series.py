@@ -140,11 +140,12 @@ class Series:
         place = np.arange(self.splits[-1]) - np.repeat(self.splits[:-1], np.diff(self.splits))
         return self.frequency.at(np.repeat(self.starts, np.diff(self.splits)), place)
 
-    def padded(self, before: int, after: int) -> "Series":
-        """The same with so many steps of no value around each series."""
+    def padded(self, before: int | NDArray[np.int64], after: int) -> "Series":
+        """The same with so many steps of no value around each series, or `before` one by one."""
+        first: NDArray[np.int64] = np.broadcast_to(np.asarray(before, np.int64), len(self))
         sizes = np.diff(self.splits)
-        splits = np.concatenate([[0], np.cumsum(sizes + before + after)])
-        shift = splits[:-1] + before - self.splits[:-1]
+        splits = np.concatenate([self.splits[:1] * 0, np.cumsum(sizes + first + after)])
+        shift: NDArray[np.int64] = splits[:-1] + first - self.splits[:-1]
         place = np.arange(self.splits[-1]) + np.repeat(shift, sizes)
 
         def spread(values: Floats) -> Floats:
@@ -155,7 +156,7 @@ class Series:
         return Series(
             self.ids,
             splits,
-            self.frequency.at(self.starts, np.full(len(self), -before)),
+            self.frequency.at(self.starts, -first),
             self.own + shift,
             self.ends + shift,
             spread(self.target),

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from toolkit.data.columns import parse_numbers
 from toolkit.data.frequency import Frequency
-from toolkit.data.report import Finding
+from toolkit.data.report import Finding, row_finding
 from toolkit.data.series import Series, find_frequency, read_series, series_findings
 from toolkit.data.splits import Splits
 from toolkit.data.table import Table
@@ -41,8 +43,8 @@ def check_series(splits: Splits, options: Any) -> list[Finding]:
     """Looks for what spoils the series of the splits.
 
     Errors: times out of order, doubled or off the grid; values that are no number or infinite;
-    series too short for a window; missing values where the recipe refuses them. Warnings: gaps and
-    missing values that will be filled; series that never change.
+    no series long enough for a window; missing values where the recipe refuses them. Warnings: gaps
+    and missing values that will be filled; series that never change; some that are too short.
 
     Args:
         splits: The data.
@@ -56,6 +58,8 @@ def check_series(splits: Splits, options: Any) -> list[Finding]:
     if any(one.level == "error" for one in found):
         return found
     targets = layout.targets(splits.train)
+    if options.task.distribution == "negative_binomial":
+        found += [one for _, table in splits.items() for one in _no_counts(table, targets)]
     horizon = settled_horizon(options, frequency)
     context = options.task.context_length
     needed = horizon + (context if isinstance(context, int) else 1)
@@ -68,26 +72,57 @@ def check_series(splits: Splits, options: Any) -> list[Finding]:
     return found
 
 
+def _no_counts(table: Table, targets: Sequence[str]) -> list[Finding]:
+    """Values that a distribution of counts cannot give."""
+    found = []
+    for name in targets:
+        values, _ = parse_numbers(table.frame[name])
+        wrong = np.flatnonzero((values < 0) | (values != np.round(values)) & ~np.isnan(values))
+        if len(wrong):
+            what = f"column {name!r} holds {values[wrong[0]]:g}"
+            expected = "counts, 0 or more, as task.distribution is negative_binomial"
+            found.append(row_finding("error", table, wrong, what, expected))
+    return found
+
+
 def _lengths(name: str, table: Table, series: Series, needed: int, horizon: int) -> list[Finding]:
-    """No window of a split, or of a series to learn from."""
+    """Series without a window in a split, or with a shorter history than the context.
+
+    An error where no series is long enough.
+    """
     sizes = series.ends - series.splits[:-1]
     ahead = series.ends - series.own
+    without = np.flatnonzero((sizes <= horizon) | (ahead < horizon))
     short = np.flatnonzero((sizes < needed) | (ahead < horizon))
-    if not len(short) or (name != "train" and len(short) < len(series)):
+    if not len(short):
         return []
-    first = short[0]
-    have = f"{min(sizes[first], ahead[first] + needed - horizon):,}"
-    which = f"series {series.ids[first]!r}" if series.ids[first] else "the series"
-    more = f", and {len(short) - 1:,} more are" if len(short) > 1 else ""
-    return [
-        Finding(
-            "error",
-            f"{table.name}, {name} split",
+    where = f"{table.name}, {name} split"
+    if max(len(without), len(short) if name == "train" else 0) == len(series):
+        first = short[0]
+        have = f"{min(sizes[first], ahead[first] + needed - horizon):,}"
+        which = f"series {series.ids[first]!r}" if series.ids[first] else "the series"
+        more = f", and {len(short) - 1:,} more are" if len(short) > 1 else ""
+        what = (
             f"{which} is shorter than context and prediction{more}. Expected at least {needed:,} "
             f"steps, of which {horizon:,} in this split; a shorter context_length or "
-            f"prediction_length needs fewer. Received: {have}.",
+            f"prediction_length needs fewer. Received: {have}."
         )
-    ]
+        return [Finding("error", where, what)]
+    found = []
+    if len(without):
+        what = f"shorter than a window; not {'learnt from' if name == 'train' else 'scored'}."
+        found.append(_some_series(where, series, without, what))
+    filled = np.setdiff1d(short, without)
+    if len(filled):
+        what = "shorter than context and prediction; steps without a value stand before them."
+        found.append(_some_series(where, series, filled, what))
+    return found
+
+
+def _some_series(where: str, series: Series, which: NDArray[np.int64], what: str) -> Finding:
+    names = ", ".join(repr(series.ids[number]) for number in which[:SHOWN])
+    more = f" and {len(which) - SHOWN:,} more" if len(which) > SHOWN else ""
+    return Finding("warning", where, f"of {len(series):,} series {names}{more}: {what}")
 
 
 def _missing(name: str, table: Table, series: Series, how: str) -> list[Finding]:

@@ -19,7 +19,7 @@ class WindowExamples(Examples):
     Args:
         past: features by name, ``(rows, ...)``, of which a window has the steps looked back on.
         span: features of which a window has all steps.
-        fixed: features of a series, ``(series, ...)``.
+        fixed: features of a series, ``(series, ...)``; a loss is given them too.
         target: ``(rows, targets)`` what is forecast; None for windows that end where rows end.
         starts: ``(windows,)`` row of each window's first step to forecast.
         series: ``(windows,)`` number of the series.
@@ -64,7 +64,9 @@ class WindowExamples(Examples):
         inputs = {name: values[past] for name, values in self.past.items()}
         inputs |= {name: values[whole] for name, values in self.span.items()}
         inputs |= {name: values[self.series[rows]] for name, values in self.fixed.items()}
-        targets: Arrays = {} if self.rows is None else {"target": self.rows[ahead]}
+        targets: Arrays = {}
+        if self.rows is not None:
+            targets = {"target": self.rows[ahead], **{name: inputs[name] for name in self.fixed}}
         return Batch(inputs, targets, np.ones(len(rows), np.float32))
 
     def target(self, name: str) -> Feature:

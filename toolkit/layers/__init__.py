@@ -10,6 +10,7 @@ from toolkit.layers.conformer import ConformerBlock
 from toolkit.layers.conformer_convolution import ConformerConvolution
 from toolkit.layers.convolution_block import ConvolutionBlock
 from toolkit.layers.depthwise_convolution import DepthwiseConvolution
+from toolkit.layers.distribution_parameters import DistributionParameters
 from toolkit.layers.dot_attention import DotAttention
 from toolkit.layers.feed_forward import FeedForward
 from toolkit.layers.fill_gaps import FillGaps
@@ -65,6 +66,7 @@ __all__ = [
     "ConformerConvolution",
     "ConvolutionBlock",
     "DepthwiseConvolution",
+    "DistributionParameters",
     "DotAttention",
     "FeedForward",
     "FillGaps",

@@ -122,9 +122,11 @@ class ForecastScorer:
         ]
 
     def by_group(self, quantiles: bool = True) -> list[dict[str, float]]:
-        """The scores of each group."""
+        """The scores of each group; empty where it has no step with a value."""
         return [
             self._scores(lambda sums, group=group: sums[group].sum(0), quantiles)  # type: ignore[misc]
+            if self.sums["count"][group].any()
+            else {}
             for group in range(len(self.pinball))
         ]
 

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from toolkit import layers
+from toolkit.layers.distribution_parameters import Family
 from toolkit.layers.fill_gaps import Method
 
 Network = Callable[[Any, Any | None, int, int], Any]
@@ -20,6 +21,7 @@ def build(
     channels: int,
     levels: Sequence[float],
     *,
+    distribution: Family | None = None,
     past: int = 0,
     known: int = 0,
     seasonal: bool = False,
@@ -37,6 +39,7 @@ def build(
         prediction_length: steps to forecast.
         channels: series forecast side by side.
         levels: of the quantiles.
+        distribution: what the forecast is the mean of, instead of quantiles.
         past: features known up to now.
         known: features known ahead.
         seasonal: whether there is an input ``season``.
@@ -48,7 +51,8 @@ def build(
         A model from ``target``, ``(batch, context, channels)`` with NaN where there is no value,
         ``scale``, ``(batch, 2, channels)``, and where there are any ``season``, ``(batch, context
         + prediction, channels)``, ``past`` and ``known`` to ``(batch, prediction, channels, 1 +
-        levels)``: the forecast and its quantiles, in the unit of ``target``.
+        levels)``: the forecast and its quantiles, in the unit of ``target``; or the forecast and
+        the parameters of its distribution.
     """
     whole = context_length + prediction_length
     inputs = {
@@ -75,16 +79,20 @@ def build(
         forecast = forecast + projection(history)
     else:
         forecast = ops.repeat(forecast, prediction_length, axis=1)
+    spread: Any = layers.QuantileSpread(levels, name="spread")
+    more = len(levels)
+    if distribution is not None:
+        spread = layers.DistributionParameters(distribution, name="spread")
+        more = spread.size
     added = None
     if network is not None:
-        outputs = _added(network, history, scale, inputs, prediction_length, channels, levels)
+        outputs = _added(network, history, scale, inputs, prediction_length, channels, 1 + more)
         forecast = forecast + outputs[..., 0] * scale
         added = outputs[..., 1:]
     if seasonal:
         forecast = forecast + inputs["season"][:, context_length:]
-    spread = layers.QuantileSpread(levels, name="spread")
-    quantiles = spread(forecast, scale) if added is None else spread(forecast, scale, added)
-    return keras.Model(inputs, ops.concatenate([forecast[..., None], quantiles], axis=-1))
+    around = spread(forecast, scale) if added is None else spread(forecast, scale, added)
+    return keras.Model(inputs, ops.concatenate([forecast[..., None], around], axis=-1))
 
 
 def _added(
@@ -94,9 +102,9 @@ def _added(
     inputs: dict[str, Any],
     steps: int,
     channels: int,
-    levels: Sequence[float],
+    size: int,
 ) -> Any:
-    """What a network says of each channel, ``(batch, steps, channels, 1 + levels)``."""
+    """What a network says of each channel, ``(batch, steps, channels, size)``."""
     context = history.shape[1]
     series = folded(history / ops.maximum(scale, 1e-3))[..., None]
     ahead = None
@@ -106,8 +114,8 @@ def _added(
         known = repeated(inputs["known"], channels)
         series = ops.concatenate([series, known[:, :context]], axis=-1)
         ahead = known[:, context:]
-    outputs = network(series, ahead, steps, 1 + len(levels))
-    outputs = ops.reshape(outputs, (-1, channels, steps, 1 + len(levels)))
+    outputs = network(series, ahead, steps, size)
+    outputs = ops.reshape(outputs, (-1, channels, steps, size))
     return ops.transpose(outputs, (0, 2, 1, 3))
 
 
@@ -254,84 +262,3 @@ def hybrid(
         return _head(vector, ahead, steps, outputs, dropout, seed)
 
     return network
-
-
-def tft(hidden_dim: int, num_heads: int, dropout: float, seed: int) -> Network:
-    """A Temporal Fusion Transformer (Lim et al., arXiv 1912.09363, section 4).
-
-    Every feature is a variable of its own, and so is the place in the window, which is known
-    ahead. The layers ``past_selection``, ``ahead_selection`` and ``attention`` also give their
-    weights, for :func:`interpreted`.
-    """
-
-    def network(series: Any, ahead: Any | None, steps: int, outputs: int) -> Any:
-        context = series.shape[1]
-        place = ops.linspace(-1.0, 1.0, context + steps)[None, :, None]
-        place = ops.zeros_like(series[:, :1, :1]) + place
-        known = [place[:, context:]] if ahead is None else [ahead, place[:, context:]]
-        past = _selected(
-            ops.concatenate([series, place[:, :context]], -1), hidden_dim, dropout, seed, "past"
-        )
-        future = _selected(ops.concatenate(known, -1), hidden_dim, dropout, seed + 10, "ahead")
-        encoder = layers.LSTM(hidden_dim, return_sequences=True, return_state=True, name="encoder")
-        encoded, *states = encoder(past)
-        decoder = layers.LSTM(hidden_dim, return_sequences=True, name="decoder")
-        decoded = decoder(future, initial_state=states)
-        sequence = _gated(
-            ops.concatenate([encoded, decoded], 1), ops.concatenate([past, future], 1), dropout,
-            seed + 20, "local",
-        )  # fmt: skip
-        enriched = layers.GatedResidualNetwork(
-            hidden_dim, dropout=dropout, seed=seed + 30, name="enriched"
-        )(sequence)
-        attention = layers.InterpretableAttention(hidden_dim, num_heads, name="attention")
-        attended, _ = attention(enriched[:, context:], enriched, return_attention_scores=True)
-        attended = _gated(attended, enriched[:, context:], dropout, seed + 40, "attended")
-        final = layers.GatedResidualNetwork(
-            hidden_dim, dropout=dropout, seed=seed + 50, name="final"
-        )(attended)
-        final = _gated(final, sequence[:, context:], dropout, seed + 60, "output")
-        return keras.layers.Dense(outputs, kernel_initializer="zeros", name="head")(final)
-
-    return network
-
-
-def _selected(features: Any, units: int, dropout: float, seed: int, name: str) -> Any:
-    """Variables embedded each on its own, and the selected sum."""
-    variables = features.shape[-1]
-    embedding = keras.layers.EinsumDense(
-        "btv,vd->btvd",
-        output_shape=(features.shape[1], variables, units),
-        bias_axes="vd",
-        name=f"{name}_embedding",
-    )
-    selection = layers.VariableSelection(units, dropout, seed, name=f"{name}_selection")
-    return selection(embedding(features), return_selection_weights=True)[0]
-
-
-def _gated(inputs: Any, skipped: Any, dropout: float, seed: int, name: str) -> Any:
-    """Dropout, a gated linear unit, the residual, a normalisation."""
-    inputs = keras.layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(inputs)
-    units = inputs.shape[-1]
-    value = keras.layers.Dense(units, name=f"{name}_value")(inputs)
-    gate = keras.layers.Dense(units, activation="sigmoid", name=f"{name}_gate")(inputs)
-    return layers.LayerNormalization(name=f"{name}_normalization")(skipped + gate * value)
-
-
-def interpreted(model: keras.Model, inputs: Any, channels: int) -> tuple[Any, dict[str, Any]]:
-    """A Temporal Fusion Transformer's forecast and what it looked at, means over the channels.
-
-    Returns:
-        The forecast, and ``past_importance`` and ``ahead_importance``, ``(batch, variables)``,
-        and ``attention``, ``(batch, context + prediction)``, each adding up to 1.
-    """
-    names = {"past_importance": "past_selection", "ahead_importance": "ahead_selection",
-             "attention": "attention"}  # fmt: skip
-    read = [model.get_layer(name).output[1] for name in names.values()]
-    forecast, *weights = keras.Model(model.input, [model.output, *read])(inputs, training=False)
-    found = {}
-    for name, each in zip(names, weights, strict=True):
-        mean = ops.mean(each, axis=1)  # over steps or queries
-        mean = ops.reshape(mean, (-1, channels, mean.shape[-1]))
-        found[name] = ops.cast(ops.mean(mean, axis=1), "float32")
-    return forecast, found

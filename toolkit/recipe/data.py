@@ -55,10 +55,14 @@ class SplitOptions(Section):
     short: ClassVar[str | None] = "validation"
 
     validation: Share | Date | None = Field(
-        None, description="Share (10%) or count of rows for validation, or the date it begins."
+        None,
+        description="Share (10%) or count of rows for validation, windows (3 windows) of each "
+        "series, or the date it begins.",
     )
     test: Share | Date | None = Field(
-        None, description="Share (10%) or count of rows for the test, or the date it begins."
+        None,
+        description="Share (10%) or count of rows for the test, windows (3 windows) of each "
+        "series, or the date it begins.",
     )
     end: Date | None = Field(
         None, description="In a split by date: rows from this date on are in no part."

@@ -76,38 +76,51 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Share(Scalar):
-    """A part of a whole, written ``10%`` or ``0.1`` (a share) or ``500`` (a count).
+    """A part of a whole: ``10%`` or ``0.1`` (a share), ``500`` (a count), ``3 windows``.
 
     Attributes:
         share: above 0 and at most 1, or None.
         count: a positive number, or None.
+        windows: of series, one step apart; a positive number, or None.
     """
 
     share: float | None = None
     count: int | None = None
+    windows: int | None = None
 
-    expects = "a share (10%) or count (500)"
+    expects = "a share (10%), count (500) or windows (3 windows)"
     editor: ClassVar[JsonSchemaValue] = {"type": ["string", "number"]}
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """Reads ``10%``, ``0.1`` or ``500``; raises ``ValueError`` for anything else."""
+        """Reads ``10%``, ``0.1``, ``500`` or ``3 windows``; else raises ``ValueError``."""
         if type(value) is int and value > 0:
             return cls(count=value)
+        if isinstance(value, str) and (match := re.fullmatch(r"([1-9]\d*)\s*windows?", value)):
+            return cls(windows=int(match[1]))
         if isinstance(value, str) and (match := re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*%", value)):
             value = float(Fraction(match[1]) / 100)
         if isinstance(value, float) and 0 < value <= 1:
             return cls(share=value)
         raise ValueError(cls.expects)
 
-    def of(self, total: int) -> int:
-        """How many of ``total`` this is, to the nearest; a count is at most ``total``."""
+    def of(self, total: int, window: int = 1) -> int:
+        """How many of ``total`` this is, to the nearest; a count is at most ``total``.
+
+        Args:
+            total: rows there are.
+            window: rows that the smallest example takes; a share is at least one.
+        """
         if self.share is not None:
-            return round(self.share * total)
+            return max(round(self.share * total), window)
+        if self.windows is not None:
+            return min(window + self.windows - 1, total)
         return min(self.count or 0, total)
 
     def plain(self) -> str | int | float:
-        """``10%``, or the count."""
+        """``10%``, the count or the windows."""
+        if self.windows is not None:
+            return f"{self.windows} windows"
         if self.share is None:
             return self.count or 0
         text = f"{100 * self.share:.10g}%"

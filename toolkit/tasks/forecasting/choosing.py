@@ -9,7 +9,7 @@ import numpy as np
 from toolkit.data.frequency import DAY, Frequency
 from toolkit.data.series import Series
 from toolkit.tasks.base import Decision
-from toolkit.tasks.forecasting import options, ridge, trial
+from toolkit.tasks.forecasting import cutting, options, ridge, trial
 from toolkit.tasks.forecasting.scaling import Scaler
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def settle(task: Forecasting, splits: Splits, series: Series) -> None:
             context, f"of {', '.join(map(str, candidates))}, by validation error {error:.4g}"
         )
     task.windows = len(task.cut(series))
+    before = cutting.histories(task, series)
+    task.shortest = int(before[before > 0].min())
     if task.model_options == "auto":
         task.strength = strength
         task.model_options = options.LinearModel()
@@ -87,18 +89,17 @@ def settle(task: Forecasting, splits: Splits, series: Series) -> None:
 
 
 def contexts(task: Forecasting, series: Series, validation: Series) -> list[int]:
-    """Lengths of context to choose from, shortest first."""
+    """Lengths of context to choose from, shortest first: at least half of the windows have it."""
     written = task.options.task.context_length
     if written != "auto":
         return [int(written)]
     season, ahead = max(task.season, 1), task.prediction_length
-    lengths = series.ends - series.splits[:-1]
-    usual = float(np.quantile(lengths, 0.1))
-    shortest = int(min(lengths.min() - ahead, max((usual - ahead) // 2, 1)))
+    most = series.ends - series.splits[:-1] - ahead  # history of each series' last window
+    windows = np.maximum(most - np.arange(LONGEST + 1)[:, None], 0).sum(axis=1)
+    longest = max(1, int(np.sum(2 * windows >= windows[0])) - 1)
     base = season if 8 <= season <= LONGEST // 2 else 12
-    multiples = [base * n for n in (1, 2, 4, 7, 14, 21, 30) if base * n <= LONGEST]
-    found = [n for n in multiples if n <= shortest]
-    return found or [max(1, shortest)]
+    multiples = [base * n for n in (1, 2, 4, 7, 14, 21, 30) if base * n <= longest]
+    return multiples or [longest]
 
 
 def _try(

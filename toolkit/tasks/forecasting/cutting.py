@@ -22,9 +22,28 @@ if TYPE_CHECKING:
 ROWS = 100_000  # preprocessed at a time
 
 
+def histories(task: Forecasting, series: Series) -> NDArray[np.int64]:
+    """Steps before the first window of each series, at most the context; 0 where there is none.
+
+    Windows to learn from have the whole context before them, where the series is that long.
+    """
+    own = series.own - series.splits[:-1]
+    most = series.ends - series.splits[:-1] - task.prediction_length
+    before = np.where(own > 0, np.minimum(own, most), most)
+    return np.asarray(np.clip(before, 0, task.context_length))
+
+
+def lengthened(task: Forecasting, series: Series) -> Series:
+    """The same, where a context reaches before a series with steps of no value there."""
+    before = histories(task, series)
+    lacking = np.where(before > 0, task.context_length - before, 0)
+    return series.padded(lacking, 0) if lacking.any() else series
+
+
 def windows(task: Forecasting, series: Series) -> WindowExamples:
     """Windows whose steps to forecast are all among the series' own rows."""
     context, ahead = task.context_length, task.prediction_length
+    series = lengthened(task, series)
     first = np.maximum(series.own, series.splits[:-1] + context)
     counts = np.maximum(series.ends - ahead + 1 - first, 0)
     numbers = np.repeat(np.arange(len(series)), counts)
@@ -43,17 +62,18 @@ def last_windows(task: Forecasting, table: Table, series: Series) -> WindowExamp
     """A window of each series: the steps after its last value.
 
     Raises:
-        DataError: a series is shorter than the context, or a column that is known ahead ends.
+        DataError: a history is shorter than any in training and than the context, or a column that
+            is known ahead ends.
     """
     ahead = task.prediction_length
-    short = np.flatnonzero(series.ends - series.splits[:-1] < task.context_length)
+    short = np.flatnonzero(series.ends - series.splits[:-1] < task.shortest)
     if len(short):
         have = int(series.ends[short[0]] - series.splits[short[0]])
         raise DataError(
             f"{table.name}: {_called(series, short[0])} has too short a history. Expected at "
-            f"least {task.context_length:,} steps. Received: {have:,}."
+            f"least {task.shortest:,} steps. Received: {have:,}."
         )
-    padded = series.padded(0, ahead)
+    padded = _with_context(task, series)
     starts = padded.ends
     if task.layout.known and task.reads_features:
         known = padded.known[starts[:, None] + np.arange(ahead)]
@@ -66,6 +86,12 @@ def last_windows(task: Forecasting, table: Table, series: Series) -> WindowExamp
                 f"empty. Received: {int((~np.isnan(known[lacking[0]]).any(1)).sum())} rows."
             )
     return _windows(task, padded, starts, np.arange(len(series)), False)
+
+
+def _with_context(task: Forecasting, series: Series) -> Series:
+    """The same with a whole context before the end of each series, and the steps ahead after it."""
+    lacking = np.maximum(task.context_length - (series.ends - series.splits[:-1]), 0)
+    return series.padded(lacking, task.prediction_length)
 
 
 def _windows(
@@ -114,7 +140,7 @@ def _raw_rows(task: Forecasting, series: Series) -> dict[str, NDArray[Any]]:
 
 def raw_windows(task: Forecasting, series: Series) -> dict[str, NDArray[Any]]:
     """The window of each series that ends with its last value."""
-    series = series.padded(0, task.prediction_length)
+    series = _with_context(task, series)
     rows = _raw_rows(task, series)
     past = series.ends[:, None] + np.arange(-task.context_length, 0)
     whole = series.ends[:, None] + np.arange(-task.context_length, task.prediction_length)
@@ -130,13 +156,14 @@ def kept(task: Forecasting, table: Table, count: int) -> Table:
     """The last rows of some series, as many as a window has, for the export's examples."""
     series = task.read(table)
     ahead = task.prediction_length if task.layout.known else 0
-    needed = task.context_length
-    long = np.flatnonzero(series.ends - series.splits[:-1] >= needed + ahead)[:count]
+    sizes = series.ends - series.splits[:-1] - ahead
+    long = np.flatnonzero(sizes >= task.shortest)
+    long = long[np.argsort(-np.minimum(sizes[long], task.context_length), kind="stable")][:count]
     zone = task.options.data.time_zone
     frames = []
     for number in long:
         end = series.ends[number] - ahead
-        places = np.arange(end - needed, end + ahead)
+        places = np.arange(end - min(sizes[number], task.context_length), end + ahead)
         moments = series.times()[places]
         if moments.dtype.kind == "M":
             stamps = pd.DatetimeIndex(moments)
@@ -154,7 +181,7 @@ def kept(task: Forecasting, table: Table, count: int) -> Table:
                 frame[str(name)] = _written(task, name, values[:, place])
         frames.append(frame)
     if not frames:
-        raise DataError(f"{table.name}: no series has {needed + ahead:,} steps to be kept.")
+        raise DataError(f"{table.name}: no series has {task.shortest + ahead:,} steps to be kept.")
     whole = pd.concat(frames, ignore_index=True)
     return Table.from_source(whole, table.sources[0], range(1, len(whole) + 1))
 

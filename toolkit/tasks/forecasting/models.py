@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.windows import WindowExamples
+from toolkit.layers.distribution_parameters import Family
 from toolkit.layers.fill_gaps import Method
-from toolkit.models import forecaster
+from toolkit.models import forecaster, temporal_fusion
 from toolkit.tasks.forecasting import options, ridge
 
 Floats = NDArray[np.float64]
@@ -26,8 +27,10 @@ def build(
     prediction_length: int,
     channels: int,
     levels: Sequence[float],
+    distribution: Family | None,
     past: int,
     known: int,
+    static: tuple[int, int],
     seasonal: bool,
     season: int,
     missing: Method,
@@ -37,13 +40,14 @@ def build(
     network = None
     linear = True
     if isinstance(model, options.Network):
-        network = build_network(model, context_length, season, seed)
+        network = build_network(model, context_length, season, static, seed)
         linear = model.linear
     return forecaster.build(
         context_length,
         prediction_length,
         channels,
         levels,
+        distribution=distribution,
         past=past,
         known=known,
         seasonal=seasonal,
@@ -53,7 +57,9 @@ def build(
     )
 
 
-def build_network(model: Any, context: int, season: int, seed: int) -> forecaster.Network:
+def build_network(
+    model: Any, context: int, season: int, static: tuple[int, int], seed: int
+) -> forecaster.Network:
     """Build what adds to the linear forecast."""
     if isinstance(model, options.Transformer):
         length = min(model.patch_length, context)
@@ -62,7 +68,7 @@ def build_network(model: Any, context: int, season: int, seed: int) -> forecaste
             model.hidden_dim, model.intermediate_dim, model.dropout, seed,
         )  # fmt: skip
     if isinstance(model, options.TFT):
-        return forecaster.tft(model.hidden_dim, model.num_heads, model.dropout, seed)
+        return temporal_fusion.tft(model.hidden_dim, model.num_heads, model.dropout, seed, static)
     if isinstance(model, options.TCN):
         depth = model.num_layers
         if depth == "auto":
@@ -102,6 +108,26 @@ def set_spread(
     else:
         found = np.quantile(each, levels, axis=0).astype(float).T[:, None].repeat(targets, axis=1)
     spread.set_weights([distances(found, levels), np.zeros(len(levels))])
+
+
+def set_distribution(layer: Any, examples: WindowExamples, weights: Floats) -> None:
+    """Let the deviations begin as those of what a linear map leaves over on the training part.
+
+    Degrees of freedom begin at five, a dispersion as a third.
+
+    Args:
+        layer: the DistributionParameters.
+        examples: of the training part.
+        weights: the map and its bias.
+    """
+    raw, *exponent = (np.array(each) for each in layer.get_weights())
+    if layer.family == "negative_binomial":
+        raw[:] = np.log(np.expm1(1 / 3))
+    else:
+        left = np.concatenate([y - x @ weights for x, y in ridge.windows(examples, RESIDUALS)])
+        raw[..., 0] = np.log(np.expm1(np.maximum(left.std(axis=0), LEAST)))[:, None]
+        raw[..., 1:] = np.log(np.expm1(3.0))
+    layer.set_weights([raw, *exponent])
 
 
 def distances(quantiles: Floats, levels: Sequence[float]) -> Floats:

@@ -18,6 +18,7 @@ from toolkit.recipe import (
 if TYPE_CHECKING:
     from toolkit.data.roles import Role
     from toolkit.data.series import Layout
+    from toolkit.data.table import Table
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -44,7 +45,14 @@ class ForecastingSection(TaskSection):
         "auto", description="Steps of a season; auto: by the frequency, such as 24 hours; 1: none."
     )
     loss: Literal["mse", "mae", "huber"] = Field(
-        "mse", description="Of the point forecast, the column prediction; mse: the mean."
+        "mse",
+        description="Of the point forecast, the column prediction, where there is no distribution; "
+        "mse: the mean.",
+    )
+    distribution: Literal["normal", "student_t", "negative_binomial"] | None = Field(
+        None,
+        description="What the values are drawn from, trained by its likelihood, instead of "
+        "quantiles one by one; negative_binomial: counts. Quantiles are answered all the same.",
     )
 
     budget: int = Field(
@@ -57,6 +65,8 @@ class ForecastingSection(TaskSection):
     def _check(self) -> Self:
         if list(self.quantiles) != sorted(set(self.quantiles)):
             refuse("quantiles", "the levels must increase")
+        if self.distribution is not None and self.loss != "mse":
+            refuse("loss", "a distribution is trained by its likelihood alone; leave out one")
         return self
 
 
@@ -230,7 +240,10 @@ class Hybrid(Network):
 
 
 class TFT(Network):
-    """A Temporal Fusion Transformer: which variables and which steps count can be read off."""
+    """A Temporal Fusion Transformer: which variables and which steps count can be read off.
+
+    Columns that never change (data.static) lead the selection of the others.
+    """
 
     type: Literal["tft"] = Field("tft", description="The model.")
     hidden_dim: Count = Field(16, description="Width.")
@@ -262,8 +275,8 @@ class ForecastingEvaluate(EvaluateOptions):
     backtests: int = Field(
         0,
         ge=0,
-        description="Rolling origins: stretches of the split, before each of which a linear model "
-        "is fitted anew; 0: none.",
+        description="Rolling origins: stretches of the split, scored each by itself; a linear "
+        "model is fitted anew before each, a network stays as it is. 0: none.",
     )
 
 
@@ -277,19 +290,13 @@ class Options(TaskOptions):
     )
     evaluate: ForecastingEvaluate = Field(ForecastingEvaluate(), description="How it is judged.")
 
-    @model_validator(mode="after")
-    def _check_backtests(self) -> Self:
-        if self.evaluate.backtests and not isinstance(self.model, LinearModel | str):
-            refuse("evaluate.backtests", "only a linear model is fitted anew at each origin")
-        return self
-
     def roles(self) -> list["Role"]:
         """Return what the columns are to the task."""
         from toolkit.data.roles import Role  # pandas is only loaded where data is opened
 
         data = self.data
         roles = [
-            Role("time", data.time, "time"),
+            Role("time", data.time, "time", window=self._horizon),
             Role("target", data.targets, "number", required=False),
         ]
         if data.id is not None:
@@ -302,6 +309,15 @@ class Options(TaskOptions):
         if named:
             roles.append(Role("categorical", named, "group", required=False))
         return roles
+
+    def _horizon(self, table: "Table") -> int:
+        """Steps to forecast, of which a split needs as many rows of a series."""
+        from toolkit.data.series_checks import settled_frequency, settled_horizon
+
+        written = self.task.prediction_length
+        if isinstance(written, int):
+            return written
+        return settled_horizon(self, settled_frequency(self, table))
 
     def layout(self) -> "Layout":
         """Return which columns are what."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from toolkit.data.series import Series
 from toolkit.data.windows import WindowExamples
 from toolkit.metrics.forecasting import ForecastScorer
-from toolkit.tasks.forecasting import clock, ridge
+from toolkit.tasks.forecasting import clock, distributions, ridge
 
 if TYPE_CHECKING:
     from toolkit.tasks.forecasting.task import Forecasting
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 CHUNK = 2**22  # numbers at a time
 BASELINES = ("last_value", "seasonal_naive", "moving_average", "drift")
 STEPS_SHOWN = 24
-SERIES_SHOWN = 20
+MEANINGS = {
+    "deviation": "the distribution's deviation (of Student's t its scale), in original units",
+    "degrees": "degrees of freedom of Student's t",
+    "dispersion": "of counts: their variance is mean + dispersion * mean^2",
+}
 
 
 def scorer(task: Forecasting, forecast: NDArray[Any], examples: WindowExamples) -> ForecastScorer:
@@ -145,8 +149,7 @@ def report(
         f"better_than_{chosen}": against,
         "by_step": {str(step + 1): _short(steps[step]) for step in shown},
         "by_series": {
-            name: _short(one)
-            for name, one in list(zip(names, own.by_group(), strict=False))[:SERIES_SHOWN]
+            name: _short(one) for name, one in zip(names, own.by_group(), strict=False) if one
         },
         **_importances(task, answers),
     }
@@ -156,18 +159,20 @@ def _importances(task: Forecasting, answers: Mapping[str, NDArray[Any]]) -> dict
     """Which variables and which steps a Temporal Fusion Transformer looked at."""
     if "attention" not in answers:
         return {}
-    known = [*task.feature_names(task.layout.known), *(clock.FEATURES if task.calendar else ())]
+    static = task.feature_names(task.layout.static)
+    known = task.feature_names(task.layout.known)
+    known = [*known[: len(known) - len(static)], *(clock.FEATURES if task.calendar else ())]
     past = ["the series", *task.feature_names(task.layout.past), *known, "place in the window"]
     ahead = [*known, "place in the window"]
+    variables = {"past_importance": past, "ahead_importance": ahead, "static_importance": static}
     attention = answers["attention"].mean(0)
     most = np.argsort(-attention)[:STEPS_SHOWN]
     return {
-        "past_importance": dict(
-            zip(past, map(float, answers["past_importance"].mean(0)), strict=True)
-        ),
-        "ahead_importance": dict(
-            zip(ahead, map(float, answers["ahead_importance"].mean(0)), strict=True)
-        ),
+        **{
+            name: dict(zip(names, map(float, answers[name].mean(0)), strict=True))
+            for name, names in variables.items()
+            if name in answers
+        },
         "attention": {
             str(int(step) - task.context_length): float(attention[step]) for step in sorted(most)
         },
@@ -185,8 +190,12 @@ def level_name(level: float) -> str:
     return f"q{100 * level:.4g}"
 
 
-def frame(task: Forecasting, forecast: NDArray[Any]) -> pd.DataFrame:
-    """A row for each window, step and target: ``step``, ``target``, ``prediction``, quantiles."""
+def frame(task: Forecasting, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """A row for each window, step and target: ``step``, ``target``, ``prediction``, quantiles.
+
+    And the parameters of a distribution.
+    """
+    forecast = answers["forecast"]
     windows, steps, targets, _ = forecast.shape
     order = forecast.transpose(0, 2, 1, 3).reshape(windows * targets * steps, -1)
     columns: dict[str, Any] = {
@@ -196,15 +205,20 @@ def frame(task: Forecasting, forecast: NDArray[Any]) -> pd.DataFrame:
     }
     for number, level in enumerate(task.options.task.quantiles, start=1):
         columns[level_name(level)] = order[:, number]
+    for name in distributions.NAMES.get(task.options.task.distribution or "", ()):
+        columns[name] = answers[name].transpose(0, 2, 1).reshape(-1)
     return pd.DataFrame(columns)
 
 
 def dated(
-    task: Forecasting, forecast: NDArray[Any], ids: Sequence[str], moments: NDArray[Any]
+    task: Forecasting,
+    answers: Mapping[str, NDArray[Any]],
+    ids: Sequence[str],
+    moments: NDArray[Any],
 ) -> pd.DataFrame:
     """The same with the name of the series and the time of each step."""
-    result = frame(task, forecast)
-    windows, steps, targets, _ = forecast.shape
+    result = frame(task, answers)
+    windows, steps, targets, _ = answers["forecast"].shape
     times: Any = np.repeat(moments.reshape(windows, 1, steps), targets, axis=1).reshape(-1)
     zone = task.options.data.time_zone
     if times.dtype.kind == "M":
@@ -221,6 +235,7 @@ def card(task: Forecasting) -> dict[str, Any]:
     """What a user of the export must know."""
     levels = ", ".join(f"{level:g}" for level in task.options.task.quantiles)
     targets = ", ".join(task.targets)
+    family = task.options.task.distribution
     signature = task.signature()
     example: dict[str, Any] = {}
     for name, spec in signature.items():
@@ -255,10 +270,12 @@ def card(task: Forecasting) -> dict[str, Any]:
         rules.append(
             f"{column} is given by the number of its category: {numbers}; {len(words)}: another."
         )
+    meanings = {name: MEANINGS[name] for name in distributions.NAMES.get(family or "", ())}
     return {
         "outputs": {
             "prediction": f"forecast of {targets}, (steps, targets), in original units",
             "quantiles": f"quantiles of the levels {levels}, in original units, increasing",
+            **meanings,
         },
         "rules": rules,
         "example": example,

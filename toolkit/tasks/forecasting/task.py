@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,13 +25,15 @@ from toolkit.data.table import Table
 from toolkit.data.windows import WindowExamples
 from toolkit.errors import RunError
 from toolkit.metrics.forecasting import naive_errors
-from toolkit.models import forecaster
+from toolkit.models import temporal_fusion
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.forecasting import (
     backtests,
     choosing,
     clock,
     cutting,
+    distributions,
+    losses,
     models,
     options,
     pictures,
@@ -44,7 +45,9 @@ from toolkit.tasks.forecasting.scaling import Scaler, fit_scaler
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
 
-HUBER = 1.0
+SETTLED = (
+    "season", "context_length", "prediction_length", "shortest", "strength", "windows",
+)  # fmt: skip
 
 
 class Forecasting(Task[options.Options]):
@@ -61,6 +64,7 @@ class Forecasting(Task[options.Options]):
         self.season = 1
         self.context_length = 0
         self.prediction_length = 0
+        self.shortest = 1  # history that training has seen before a window
         self.strength = 100.0
         self.windows = 0
         self.scaler: Scaler | None = None
@@ -114,11 +118,7 @@ class Forecasting(Task[options.Options]):
         content = {
             "targets": self.targets,
             "frequency": [self.frequency.kind, self.frequency.step],
-            "season": self.season,
-            "context_length": self.context_length,
-            "prediction_length": self.prediction_length,
-            "strength": self.strength,
-            "windows": self.windows,
+            **{name: getattr(self, name) for name in SETTLED},
             "model": self.model_options.model_dump(mode="json"),
             "naive": self.naive.tolist(),
             "words": list(self.layout.words.values()),
@@ -133,7 +133,7 @@ class Forecasting(Task[options.Options]):
             content = json.loads(path.read_text())
             self.targets = tuple(content["targets"])
             self.frequency = Frequency(*content["frequency"])
-            for name in ("season", "context_length", "prediction_length", "strength", "windows"):
+            for name in SETTLED:
                 setattr(self, name, content[name])
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
             self.naive = np.array(content["naive"])
@@ -242,8 +242,9 @@ class Forecasting(Task[options.Options]):
     def build_model(self) -> keras.Model:
         """Build the model that the recipe names or the data decided."""
         assert self.scaler is not None
-        known = len(self.feature_names(self.layout.known))
-        known += len(clock.FEATURES) if self.calendar else 0
+        columns = len(self.feature_names(self.layout.known))
+        static = (columns - len(self.feature_names(self.layout.static)), columns)
+        known = columns + (len(clock.FEATURES) if self.calendar else 0)
         reads = self.reads_features
         return models.build(
             self.model_options,
@@ -251,8 +252,10 @@ class Forecasting(Task[options.Options]):
             prediction_length=self.prediction_length,
             channels=len(self.targets),
             levels=self.options.task.quantiles,
+            distribution=self.options.task.distribution,
             past=len(self.feature_names(self.layout.past)) if reads else 0,
             known=known if reads else 0,
+            static=static,
             seasonal=self.scaler.season > 1,
             season=self.season,
             missing="interpolate" if self.options.data.missing != "mask" else "last",
@@ -271,7 +274,11 @@ class Forecasting(Task[options.Options]):
         elif isinstance(self.model_options, options.Network):
             weights = ridge.baseline("last_value", *self.lengths, 1)
             weights = np.concatenate([weights, weights[:1] * 0])
-        models.set_spread(model.get_layer("spread"), examples, weights, self.options.task.quantiles)
+        spread = model.get_layer("spread")
+        if self.options.task.distribution is None:
+            models.set_spread(spread, examples, weights, self.options.task.quantiles)
+        else:
+            models.set_distribution(spread, examples, weights)
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -285,32 +292,9 @@ class Forecasting(Task[options.Options]):
             return np.concatenate([weights, np.zeros_like(weights[:1])])
         return ridge.moments(examples).solve(self.strength)
 
-    def training_loss(
-        self, model: keras.Model, inputs: Tensors, targets: Tensors, weights: Any
-    ) -> Any:
-        """The loss of the forecast and its quantiles."""
-        return self.loss(model(inputs, training=True), targets, weights)
-
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
-        """Error of the point and pinball loss of the quantiles, in scaled units."""
-        true = ops.cast(targets["target"], "float32")  # (batch, steps, channels)
-        outputs = ops.cast(outputs, "float32")
-        there = ops.logical_not(ops.isnan(true))
-        true = ops.where(there, true, 0.0)
-        error = ops.where(there, true - outputs[..., 0], 0.0)
-        kind = self.options.task.loss
-        if kind == "mse":
-            point = ops.square(error)
-        elif kind == "mae":
-            point = ops.abs(error)
-        else:
-            size = ops.abs(error)
-            point = ops.where(size < HUBER, 0.5 * ops.square(error), HUBER * (size - 0.5 * HUBER))
-        levels = ops.convert_to_tensor(self.options.task.quantiles, "float32")
-        apart = ops.where(there[..., None], true[..., None] - outputs[..., 1:], 0.0)
-        pinball = ops.mean(ops.maximum(levels * apart, (levels - 1) * apart), axis=-1)
-        count = ops.maximum(ops.sum(ops.cast(there, "float32"), axis=(1, 2)), 1.0)
-        return ops.sum(ops.sum(point + pinball, axis=(1, 2)) / count * weights)
+        """Error of the point and pinball loss of the quantiles, or the negative likelihood."""
+        return losses.loss(self.options.task, outputs, targets, weights)
 
     def recommended(self) -> dict[str, Decision]:
         """Few steps for the quantiles of a linear map, more for a network."""
@@ -342,10 +326,14 @@ class Forecasting(Task[options.Options]):
         """``forecast``, ``(batch, steps, targets, 1 + levels)``, in original units."""
         found: Tensors = {}
         if isinstance(self.model_options, options.TFT) and "attention" in _names(model):
-            outputs, found = forecaster.interpreted(model, inputs, len(self.targets))
+            outputs, found = temporal_fusion.interpreted(model, inputs, len(self.targets))
         else:
             outputs = model(inputs, training=False)
         outputs = ops.cast(outputs, "float32")
+        family, levels = self.options.task.distribution, self.options.task.quantiles
+        if family is not None:
+            forecast, more = distributions.quantiles(family, outputs, inputs["scale"], levels)
+            return {"forecast": forecast, **more, **found}
         center, scale = inputs["scale"][:, 0], inputs["scale"][:, 1]
         return {"forecast": outputs * scale[:, None, :, None] + center[:, None, :, None], **found}
 
@@ -369,13 +357,9 @@ class Forecasting(Task[options.Options]):
         series = self.read(table)
         report = reporting.report(self, answers, examples, series)
         folds = self.options.evaluate.backtests
-        if folds and isinstance(self.model_options, options.LinearModel):
-            report["backtests"] = backtests.backtests(self, series, folds)
-        elif folds:
-            warnings.warn(
-                "evaluate.backtests: none, as the model that was chosen is a network. Expected a "
-                "linear model, which is fitted anew at each origin.",
-                stacklevel=2,
+        if folds:
+            report["backtests"] = backtests.backtests(
+                self, answers["forecast"], examples, series, folds
             )
         return report
 
@@ -389,7 +373,7 @@ class Forecasting(Task[options.Options]):
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """A row for each series, step and target."""
-        return reporting.frame(self, answers["forecast"])
+        return reporting.frame(self, answers)
 
     def answered(
         self, table: Table, examples: Examples, answers: Mapping[str, NDArray[Any]]
@@ -402,7 +386,7 @@ class Forecasting(Task[options.Options]):
             np.repeat(series.starts, self.prediction_length),
             (places[:, None] + np.arange(self.prediction_length)).reshape(-1),
         )
-        return reporting.dated(self, answers["forecast"], series.ids, moments)
+        return reporting.dated(self, answers, series.ids, moments)
 
     # -- serving ------------------------------------------------------------------------------
 
