@@ -8,6 +8,7 @@ from toolkit.recipe import (
     Auto,
     Column,
     DataOptions,
+    DataPath,
     EvaluateOptions,
     Section,
     TaskOptions,
@@ -60,6 +61,11 @@ class VideoData(DataOptions):
         "folder of videos for each label has the columns path and label.",
     )
     label: Column = Field("label", description="Column of the labels.")
+    folder: DataPath | None = Field(
+        None,
+        description="Folder that paths of the column video start in; else that of the file that "
+        "names them.",
+    )
     start: Column | None = Field(
         None, description="Column of seconds into the file where the video begins."
     )
