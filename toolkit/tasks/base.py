@@ -169,7 +169,14 @@ class Task(ABC, Generic[OptionsT]):
         self, model: keras.Model, inputs: Tensors, targets: Tensors, weights: Any
     ) -> Any:
         """Run the model in training mode and return its :meth:`loss` and added losses."""
-        return self.loss(model(inputs, training=True), targets, weights)
+        return self.loss(self.outputs(model, inputs, targets, training=True), targets, weights)
+
+    def outputs(
+        self, model: keras.Model, inputs: Tensors, targets: Tensors, *, training: bool
+    ) -> Any:
+        """Run the model for its loss; with the targets where it goes on from the right tokens."""
+        del targets
+        return model(inputs, training=training)
 
     def recommended(self) -> dict[str, Decision]:
         """Return values for the ``auto`` of the recipe's ``train`` section, with reasons."""
