@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.data.videos import ramp, write
+from toolkit.data.array_files import HEAD
 from toolkit.data.cache import list_cache
-from toolkit.data.clips import ABANDONED, HEAD, Clip, ClipStore
+from toolkit.data.clips import ABANDONED, Clip, ClipStore
 from toolkit.data.video_files import Decoding
 from toolkit.errors import DataError
 

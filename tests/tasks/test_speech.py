@@ -36,7 +36,8 @@ def prepared(frame: pd.DataFrame, model: Any = SMALL, **sections: Any) -> tuple[
     columns = {"audio": "audio", "sampling_rate": 8000}
     columns |= {"text": "text"} if "text" in frame else {"label": "label"}
     data = {"train": frame, **columns, **sections.pop("data", {})}
-    options = Options.model_validate({"task": "speech", "data": data, "model": model, **sections})
+    recipe = {"task": "speech", "data": data, "model": model, **sections}
+    options = Options.model_validate(recipe)
     splits = load_splits(options.data, options.roles())
     task = Speech(options)
     task.prepare(splits)
@@ -266,6 +267,30 @@ def test_other_data_is_scored(labelled: Any) -> None:
     folder = labelled.path.parent
     evaluation = labelled.evaluate(str(folder / "clips.csv"))
     assert evaluation.rows == len(list(folder.glob("*/*.wav")))
+
+
+def test_the_confusion_is_drawn(labelled: Any) -> None:
+    assert [path.name for path in (labelled.path / "pictures").iterdir()] == ["confusion.png"]
+
+
+def test_a_clip_that_is_gone_is_named(labelled: Any, tmp_path: Path) -> None:
+    (tmp_path / "clips.csv").write_text("path,word,speaker\ngone.wav,keso,a\n")
+    with pytest.raises(DataError, match=r"line 2.*names a file that is not there: .*gone.wav"):
+        labelled.evaluate(str(tmp_path / "clips.csv"))
+    with pytest.raises(DataError, match=r"gone.wav is not there"):
+        labelled.predict(str(tmp_path / "clips.csv"))
+
+
+def test_paths_may_start_in_another_folder(tmp_path: Path) -> None:
+    (tmp_path / "sound").mkdir()
+    (tmp_path / "lists").mkdir()
+    names = [f"{number}.wav" for number in range(20)]
+    for name in names:
+        wav(tmp_path / "sound" / name, rate=16000)
+    manifest(tmp_path / "lists", names)
+    data = {"train": str(tmp_path / "lists" / "clips.csv"), "folder": str(tmp_path / "sound")}
+    assert not toolkit.check(task="speech", data=data).errors
+    assert toolkit.check(task="speech", data={**data, "folder": str(tmp_path)}).errors
 
 
 def test_a_folder_of_classes_is_a_whole_recipe(tmp_path: Path) -> None:

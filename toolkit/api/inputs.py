@@ -13,11 +13,18 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from toolkit.data import audio
-from toolkit.data.files import EXTENSIONS, FileFormat, extension, read_chunks, to_frame
+from toolkit.data.files import (
+    EXTENSIONS,
+    FileFormat,
+    extension,
+    file_source,
+    read_chunks,
+    to_frame,
+)
 from toolkit.data.placement import open_on_disk, place
 from toolkit.data.report import raise_all
 from toolkit.data.roles import Role, missing_columns, text_columns
-from toolkit.data.sources import Opening, from_frame, open_table, resolve
+from toolkit.data.sources import Opening, from_frame, open_table, paths_folder, resolve
 from toolkit.data.storing import Needs
 from toolkit.data.table import Source, Table
 from toolkit.data.text_files import open_bytes, readable
@@ -52,6 +59,7 @@ class InputReader:
             header=data.header != "none",
             delimiter=data.delimiter,
             as_text=text_columns([*roles, *optional]),
+            folder=paths_folder(data),
         )
         self.opening = Opening(format=self.format, data_dir=data.data_dir)
 
@@ -130,7 +138,7 @@ class InputReader:
             yield from self._from_items(line.rstrip("\r\n") for line in _decoded(stream, name))
 
     def _from_file(self, path: Path, name: str) -> Iterator[Table]:
-        source = Source(name, "row" if extension(path) == ".parquet" else "line", "", path.parent)
+        source = file_source(path, name, "", self.format)
         for chunk in read_chunks(path, name, self.format):
             frame = to_frame(chunk.columns, self.format.as_text, infer=False)
             yield from self._cut(Table.from_source(frame, source, chunk.row_numbers))

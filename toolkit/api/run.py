@@ -20,6 +20,7 @@ from toolkit.api.evaluation import Evaluation
 from toolkit.api.inputs import InputReader, Inputs, input_roles
 from toolkit.api.preparing import make_examples
 from toolkit.api.tasks import load_task
+from toolkit.data.bad_rows import bad_rows, row_errors
 from toolkit.data.columns import column_name
 from toolkit.data.examples import Examples
 from toolkit.data.report import raise_all
@@ -140,6 +141,7 @@ class Run:
         optional = self.options.optional_roles()
         table = InputReader(self.options.data, roles, optional).whole(data)
         raise_all(missing_columns(table, roles))
+        raise_all(row_errors(table, bad_rows(table, roles)))
         return table
 
     def evaluate_table(self, table: Table, name: str) -> Evaluation:

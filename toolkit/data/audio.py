@@ -62,10 +62,19 @@ def problem(path: Path) -> str | None:
 
 
 def header(path: Path) -> Header:
-    """A file's own words on its length and rate; what :func:`problem` finds nothing wrong with."""
+    """A file's own words on its length and rate; what :func:`problem` finds nothing wrong with.
+
+    Raises:
+        ValueError: There is no such file, or none that is sound.
+    """
     import soundfile
 
-    info = soundfile.info(str(path))
+    if not path.is_file():
+        raise ValueError("is not there")
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.SoundFileError, TypeError) as error:
+        raise ValueError(f"is not sound that can be read ({error})") from error
     return Header(int(info.frames), int(info.samplerate))
 
 

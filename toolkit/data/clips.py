@@ -1,9 +1,7 @@
 """Decoded clips on disk: a part of the cache for each way of decoding, a file for each clip.
 
 A clip's file is named by the content of its video and the part of it that is kept, so that runs,
-splits and folds share what they have in common. It holds the frames as they are in memory,
-behind a head with their checksum; it appears under its name only when it is whole, which makes
-two jobs that decode the same clip at once a waste of time and nothing worse.
+splits and folds share what they have in common.
 """
 
 from __future__ import annotations
@@ -12,8 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import struct
-import tempfile
 import threading
 import time
 import weakref
@@ -23,17 +19,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from toolkit.data.array_files import PART, is_intact, map_array, write_array
 from toolkit.data.cache import DEFAULT_LIMIT, cache_directory, evict
 from toolkit.data.entries import entry_key, open_entry, write_index
 from toolkit.data.text_files import sha256_of
 from toolkit.data.video_files import Decoding, Frames, decode, images_in
 from toolkit.errors import DataError
 
-HEAD = struct.Struct("<8sIIII32s8x")  # magic, frames, height, width, channels, sha256: 64 bytes
-MAGIC = b"toolclip"
-SUFFIX, PART = ".clip", ".part"
+SUFFIX = ".clip"
 ABANDONED = 3600  # seconds after which a half-written clip is no one's
 
 logger = logging.getLogger(__name__)
@@ -110,10 +104,10 @@ class ClipStore:
             work = self._work[number] = self._now(number)
         path = work.result()
         try:
-            return _map(path)
+            return map_array(path)
         except (OSError, ValueError):  # removed since, by another job or by hand
             work = self._work[number] = self._now(number)
-            return _map(work.result())
+            return map_array(work.result())
 
     def count(self, number: int) -> int:
         """The frames that a clip has."""
@@ -161,14 +155,14 @@ def _ready(clip: Clip, decoding: Decoding, folder: Path) -> Path:
     try:
         path = folder / f"{clip.digest()}{SUFFIX}"
         if path.exists():
-            if _is_intact(path):
+            if is_intact(path):
                 os.utime(path)
                 return path
             logger.warning("%s: not as it was written. Decoding %s again.", path, clip.where)
         frames = decode(clip.video, decoding, clip.start, clip.end)
     except (DataError, OSError) as error:
         raise DataError(f"{clip.where}: {error}") from error
-    _write(path, frames)
+    write_array(path, frames)
     return path
 
 
@@ -181,41 +175,3 @@ def _content(video: Path | Frames) -> str:
         lines = [f"{path.name} {sha256_of(path)}" for path in images_in(video)]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
     return sha256_of(video)
-
-
-def _write(path: Path, frames: Frames) -> None:
-    """Write a clip aside and rename it."""
-    content = np.ascontiguousarray(frames).data
-    digest = hashlib.sha256(content).digest()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=PART)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(HEAD.pack(MAGIC, *frames.shape, digest))
-            file.write(content)
-        Path(name).replace(path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise DataError(
-            f"{path.parent}: no decoded clip can be written. Expected room for it; 'toolkit cache' "
-            f"clears what is there, $TOOLKIT_CACHE names another place. Received: {error}."
-        ) from error
-
-
-def _shape(path: Path) -> tuple[tuple[int, ...], bytes]:
-    with path.open("rb") as file:
-        magic, *shape, digest = HEAD.unpack(file.read(HEAD.size))
-    if magic != MAGIC:
-        raise ValueError(f"{path}: not a clip")
-    return tuple(shape), digest
-
-
-def _map(path: Path) -> NDArray[np.uint8]:
-    shape, _ = _shape(path)
-    return np.memmap(path, np.uint8, "r", HEAD.size, shape)
-
-
-def _is_intact(path: Path) -> bool:
-    try:
-        return hashlib.sha256(np.ascontiguousarray(_map(path)).data).digest() == _shape(path)[1]
-    except (OSError, ValueError, struct.error):
-        return False

@@ -38,12 +38,14 @@ class FileFormat:
             files such as SST-2's hold quotes as plain characters.
         as_text: Columns, by name or number, that stay as they are written (``1.0``, ``2016``);
             any other column whose values are all plain numbers becomes numeric.
+        folder: Where relative paths in its columns start; None: where the file lies.
     """
 
     header: bool = True
     delimiter: str | None = None
     quoting: bool | None = None
     as_text: Collection[str | int] = ()
+    folder: Path | None = None
 
 
 def extension(path: Path) -> str:
@@ -97,14 +99,14 @@ def read_file(path: Path, name: str, options: FileFormat) -> Table:
         raise DataError(no_rows(path, name, options))
     columns = _join([chunk.columns for chunk in chunks])
     frame = to_frame(columns, options.as_text, infer=extension(path) in (".csv", ".tsv"))
-    source = file_source(path, name, digest)
+    source = file_source(path, name, digest, options)
     return Table.from_source(frame, source, np.concatenate([c.row_numbers for c in chunks]))
 
 
-def file_source(path: Path, name: str, digest: str) -> Source:
+def file_source(path: Path, name: str, digest: str, options: FileFormat) -> Source:
     """A file as a place that rows come from."""
     unit = "row" if extension(path) == ".parquet" else "line"
-    return Source(name, unit, digest, path.parent)
+    return Source(name, unit, digest, options.folder or path.parent)
 
 
 def to_frame(columns: Any, as_text: Collection[str | int], infer: bool) -> pd.DataFrame:

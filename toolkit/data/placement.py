@@ -100,7 +100,7 @@ def open_on_disk(
     sources = []
     for path, name in files:
         with readable(path, name):
-            sources.append(file_source(path, name, sha256_of(path)))
+            sources.append(file_source(path, name, sha256_of(path), opening.format))
     parts = _Files(files, sources, opening, needs, tick)
     reading = {"format": asdict(opening.format), "kinds": [extension(path) for path, _ in files]}
     return store_table(joined_name([name for _, name in files]), sources, parts, needs, reading)

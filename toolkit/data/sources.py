@@ -17,6 +17,7 @@ from toolkit.data.table import Source, Table, concatenate
 from toolkit.data.text_files import near
 from toolkit.data.tfds_source import TFDS_PREFIX, open_tfds
 from toolkit.errors import DataError
+from toolkit.recipe import DataOptions
 
 Data = (
     str
@@ -92,6 +93,12 @@ def from_frame(frame: pd.DataFrame, name: str = "DataFrame") -> Table:
     copy = frame.set_axis(names, axis="columns").reset_index(drop=True)
     source = Source(name, "row", frame_sha256(copy))
     return Table.from_source(copy, source, range(len(copy)))
+
+
+def paths_folder(data: DataOptions) -> Path | None:
+    """Where paths in columns start, if the recipe says so (``data.folder``)."""
+    written = getattr(data, "folder", None)
+    return None if written is None else resolve(written, Path())
 
 
 def resolve(data: str | os.PathLike[str], folder: Path) -> Path:

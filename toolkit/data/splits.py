@@ -15,7 +15,7 @@ from toolkit.data.files import FileFormat
 from toolkit.data.placement import IN_MEMORY, Placement, Tick, open_on_disk, place
 from toolkit.data.report import Finding, raise_all, row_finding
 from toolkit.data.roles import Role, label_role, labels_of, missing_columns, text_columns
-from toolkit.data.sources import Data, Opening, open_table
+from toolkit.data.sources import Data, Opening, open_table, paths_folder
 from toolkit.data.storing import Needs
 from toolkit.data.table import Table, concatenate
 from toolkit.data.tfds_source import TFDS_PREFIX, named_split, tfds_splits
@@ -128,6 +128,7 @@ def _opening(data: DataOptions, roles: Sequence[Role], folder: Path) -> Opening:
         header=data.header != "none",
         delimiter=data.delimiter,
         as_text=[*text_columns(roles), *extra],
+        folder=paths_folder(data),
     )
     return Opening(folder, file_format, data.data_dir)
 

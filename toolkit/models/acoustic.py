@@ -60,6 +60,7 @@ def recognizer(
     dropout: float,
     seed: int,
     name: str,
+    encoded_too: bool = False,
 ) -> keras.Model:
     """Build a model from frames to logits at each step, for CTC.
 
@@ -70,16 +71,18 @@ def recognizer(
         dropout: of the encoded steps.
         seed: of the dropout.
         name: of the model.
+        encoded_too: also give the steps that the logits are made of, for a decoder.
 
     Returns:
         A model of ``features`` and ``num_frames`` to ``{"logits": (batch, steps, tokens),
-        "num_steps": (batch,)}``.
+        "num_steps": (batch,)}``, and ``encoded`` ``(batch, steps, dim)`` if asked.
     """
     inputs, steps, num_steps = front.build()
     encoded = encoder(steps, step_mask(steps, num_steps))
     encoded = keras.layers.Dropout(dropout, seed=seed, name="encoded_dropout")(encoded)
     logits = keras.layers.Dense(num_tokens, dtype="float32", name="logits")(encoded)
-    return keras.Model(inputs, {"logits": logits, "num_steps": num_steps}, name=name)
+    outputs = {"logits": logits, "num_steps": num_steps}
+    return keras.Model(inputs, outputs | ({"encoded": encoded} if encoded_too else {}), name=name)
 
 
 class Front:

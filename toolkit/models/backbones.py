@@ -10,10 +10,14 @@ import keras
 from keras import ops
 
 from toolkit.errors import RecipeError
-from toolkit.models.video import Encoder
+from toolkit.models.video import Encoder, Unfolded
+
+VECTORS = "frame_vectors"  # the layer that gives a vector for each frame
 
 
-def pretrained_encoder(name: str, weights: str | None, trainable: bool) -> Encoder:
+def pretrained_encoder(
+    name: str, weights: str | None, trainable: bool, frozen_first: bool = False
+) -> Encoder:
     """A pretrained network over each frame: ``(clips, frames, dim)``.
 
     Args:
@@ -21,6 +25,7 @@ def pretrained_encoder(name: str, weights: str | None, trainable: bool) -> Encod
             preset, by name or directory.
         weights: file of the ``keras.applications`` network's weights; random ones without.
         trainable: False leaves it as it is, its running statistics too.
+        frozen_first: it is trained from later on; its running statistics stay.
 
     Raises:
         RecipeError: no such network or preset, or weights that do not fit it.
@@ -34,12 +39,37 @@ def pretrained_encoder(name: str, weights: str | None, trainable: bool) -> Encod
         else:
             network, frames = _preset(name, frames)
         network.trainable = trainable
-        vectors = network(frames) if trainable else network(frames, training=False)
+        learns = trainable and not frozen_first
+        vectors = network(frames) if learns else network(frames, training=False)
         if len(vectors.shape) == 4:
             vectors = keras.layers.GlobalAveragePooling2D(name="mean")(vectors)
-        return ops.reshape(vectors, (-1, clips.shape[1], vectors.shape[-1]))
+        vectors = ops.reshape(vectors, (-1, clips.shape[1], vectors.shape[-1]))
+        return keras.layers.Identity(name=VECTORS)(vectors)
 
     return encode
+
+
+def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """A classifier as the part that gives vectors of frames, and the rest.
+
+    Returns:
+        From ``frames``, as the model takes them, to ``(batch, clips, frames, dim)``; and from
+        these, as ``features``, to the model's logits, with the model's weights.
+    """
+    vectors = model.get_layer(VECTORS).output
+    by_clip = Unfolded(name="vectors_by_clip")(vectors, model.input["frames"])
+    head = keras.Model(vectors, model.get_layer("logits").output, name="head")
+    features = keras.Input((None, *vectors.shape[1:]), name="features")
+    logits = head(ops.reshape(features, (-1, *vectors.shape[1:])))
+    rest = keras.Model({"features": features}, Unfolded(name="logits_by_clip")(logits, features))
+    return keras.Model(model.input, by_clip), rest
+
+
+def backbone_weights(model: keras.Model) -> list[Any]:
+    """The trainable variables of what gives vectors of frames."""
+    first, rest = split(model)
+    others = {id(weight) for weight in rest.trainable_variables}
+    return [weight for weight in first.trainable_variables if id(weight) not in others]
 
 
 def _application(make: Any, name: str, weights: str | None, frames: Any) -> tuple[Any, Any]:

@@ -12,6 +12,12 @@ BLANK = 0
 IMPOSSIBLE = -1e9  # a log-probability
 
 
+def path(logits: Any, num_frames: Any) -> Any:
+    """The likeliest token of each frame, ``(batch, frames)`` int32; blanks after the last."""
+    real = ops.arange(ops.shape(logits)[1])[None] < num_frames[:, None]
+    return ops.where(real, ops.cast(ops.argmax(logits, axis=-1), "int32"), BLANK)
+
+
 def greedy(logits: Any, num_frames: Any) -> tuple[Any, Any]:
     """Take the likeliest token of each frame; repeats are one, blanks fall out.
 
@@ -27,7 +33,7 @@ def greedy(logits: Any, num_frames: Any) -> tuple[Any, Any]:
     """
     log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
     real = ops.arange(ops.shape(logits)[1])[None] < num_frames[:, None]
-    best = ops.where(real, ops.cast(ops.argmax(logits, axis=-1), "int32"), BLANK)
+    best = path(logits, num_frames)
     before = ops.pad(best[:, :-1], [[0, 0], [1, 0]])
     tokens = _packed(best, ops.logical_and(best != BLANK, best != before))
     sure = ops.where(real, ops.max(log_probabilities, axis=-1), 0.0)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from toolkit.data.examples import Examples
 from toolkit.errors import ArgumentError
+from toolkit.models.stages import FrozenStage, LateStage
 
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
@@ -168,11 +169,38 @@ class Task(ABC, Generic[OptionsT]):
         self, model: keras.Model, inputs: Tensors, targets: Tensors, weights: Any
     ) -> Any:
         """Run the model in training mode and return its :meth:`loss` and added losses."""
-        return self.loss(model(inputs, training=True), targets, weights)
+        return self.loss(self.outputs(model, inputs, targets, training=True), targets, weights)
+
+    def outputs(
+        self, model: keras.Model, inputs: Tensors, targets: Tensors, *, training: bool
+    ) -> Any:
+        """Run the model for its loss; with the targets where it goes on from the right tokens."""
+        del targets
+        return model(inputs, training=training)
 
     def recommended(self) -> dict[str, Decision]:
         """Return values for the ``auto`` of the recipe's ``train`` section, with reasons."""
         return {}
+
+    def frozen_stage(self, model: keras.Model) -> FrozenStage | None:
+        """Return a part that gives the same features in every epoch, if the model has one."""
+        del model
+        return None
+
+    def through(self, stage: FrozenStage, digest: str, examples: Examples) -> Examples:
+        """Return the examples with a frozen stage's features instead of its inputs.
+
+        Args:
+            stage: of :meth:`frozen_stage`.
+            digest: a hash of its architecture and weights, to keep the features by.
+            examples: of this task.
+        """
+        raise NotImplementedError
+
+    def late_stage(self, model: keras.Model) -> LateStage | None:
+        """Return the weights that are trained later than the others, if there are any."""
+        del model
+        return None
 
     # -- answers ------------------------------------------------------------------------------
 

@@ -110,7 +110,7 @@ class Evaluator:
         answers = dict(self._answer(self.model, inputs))
         answers[ROWS] = rows
         if self.with_loss:
-            outputs = self.model(inputs, training=False)
+            outputs = self.task.outputs(self.model, inputs, targets, training=False)
             loss = tf.cast(self.task.loss(outputs, targets, weights), tf.float32)
             answers[LOSS] = tf.fill(tf.shape(rows)[:1], loss)
         return answers

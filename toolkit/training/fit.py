@@ -19,6 +19,7 @@ from toolkit.data.examples import Examples
 from toolkit.recipe import TrainOptions
 from toolkit.tasks.base import Decision, Task
 from toolkit.training.distribution import Distribution
+from toolkit.training.features import featured
 from toolkit.training.progress import Progress
 from toolkit.training.run_directory import RunDirectory
 from toolkit.training.session import Session
@@ -87,10 +88,14 @@ def train(
     built = build(model, distribution, options.precision, seed)
     if not run.resuming:
         task.initialise(built, train_examples)
+    learner, train_examples, validation_examples = featured(
+        task, built, train_examples, validation_examples
+    )
     progress = Progress(settings.label, settings.rounds, show=show and distribution.is_chief)
     session = Session(
         task,
         built,
+        learner,
         train_examples,
         validation_examples,
         options,

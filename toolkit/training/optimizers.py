@@ -13,12 +13,20 @@ MAX_LOSS_SCALE, STEPS_TO_DOUBLE = 2.0**24, 2000
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Adam by TensorFlow's one-pass kernel: Keras's formula and state, about half the time."""
+    """Adam by TensorFlow's one-pass kernel: Keras's formula and state, about half the time.
+
+    ``first_steps`` says, by a variable's number, after how many steps its updates begin: its
+    moments are corrected for their start from there.
+    """
+
+    first_steps: dict[int, int] = {}  # noqa: RUF012 - replaced, never changed
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update ``variable`` and its two moments in place."""
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations + 1, variable.dtype)
+        if index in self.first_steps:
+            step = tf.maximum(step - self.first_steps[index], 1.0)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
@@ -88,6 +96,24 @@ class UpdateRule:
         self.ema = ema
         self.averages = [] if ema is None else [_copy(weight) for weight in weights]
         self.scale_state = [] if loss_scale is None else [_scalar(loss_scale), _scalar(0.0)]
+        self.holding = False
+        """Whether the weights that are held back are still left out of the gradients."""
+        self._late: dict[int, tuple[int, float]] = {}
+
+    def hold_back(self, weights: list[keras.Variable], steps: int, rate: float) -> None:
+        """Leave some weights as they are for so many steps; then a share of the learning rate."""
+        held = {id(weight) for weight in weights}
+        places = [index for index, each in enumerate(self.weights) if id(each) in held]
+        self._late = dict.fromkeys(places, (steps, rate))
+        self.holding = steps > 0
+        if isinstance(self.optimizer, FusedAdam):
+            self.optimizer.first_steps = dict.fromkeys(places, steps)
+
+    @property
+    def learning(self) -> list[keras.Variable]:
+        """Return the weights that gradients are needed of."""
+        late = self._late if self.holding else {}
+        return [weight for index, weight in enumerate(self.weights) if index not in late]
 
     @property
     def variables(self) -> list[Any]:
@@ -153,6 +179,10 @@ class UpdateRule:
         return tf.constant(0)
 
     def _update_one(self, variable: Any, gradient: Any, index: int, learning_rate: Any) -> None:
+        if index in self._late:
+            steps, rate = self._late[index]
+            begun = self.optimizer.iterations.value >= steps
+            learning_rate = learning_rate * tf.where(begun, rate, 0.0)
         if self.weight_decay and len(variable.shape) > 1:
             variable.assign(variable * (1.0 - learning_rate * self.weight_decay))
         self.optimizer.update_step(gradient, variable, learning_rate)

@@ -37,7 +37,8 @@ class Session:
 
     Args:
         task: what to learn.
-        model: the model, in the strategy's scope.
+        model: the model, in the strategy's scope; it is kept.
+        learner: what is trained, the model or a part of it that takes the examples.
         train_examples: what to learn from.
         validation_examples: what to score, or None.
         options: the recipe's ``train`` section.
@@ -51,6 +52,7 @@ class Session:
         self,
         task: Task[Any],
         model: keras.Model,
+        learner: keras.Model,
         train_examples: Examples,
         validation_examples: Examples | None,
         options: TrainOptions,
@@ -68,16 +70,23 @@ class Session:
         self.progress = progress
         self.rows = len(train_examples)
         self.rule = make_rule(model, options, distribution)
+        self.late = task.late_stage(model)
+        self.late_step = 0  # from which all weights are trained
+        if self.late is not None:
+            self.late_step = self.late.epochs * settings.plan.steps_per_epoch
+            self.rule.hold_back(self.late.weights, self.late_step, self.late.rate)
         self.state = TrainingState(*make_watches(task.monitor, options, settings.schedule))
         self.saver = Saver(
             run, options, model, self.rule, self.state, distribution, settings.plan.steps_per_epoch
         )
         self.engine = Engine(
-            task, model, self.rule, train_examples, settings.plan, distribution,
+            task, learner, self.rule, train_examples, settings.plan, distribution,
             on_smaller=self._note_smaller,
         )  # fmt: skip
         size = 2 * len(settings.plan.batch(0).rows)
-        self.validator = Validator(task, model, self.rule, validation_examples, distribution, size)
+        self.validator = Validator(
+            task, learner, self.rule, validation_examples, distribution, size
+        )
         self.pace = Pace(
             None if options.steps_per_execution == "auto" else options.steps_per_execution
         )
@@ -130,6 +139,7 @@ class Session:
         if self.options.compile != "auto":
             settled["xla"] = self.options.compile == "xla"
         self.engine.reset(xla=settled.get("xla", False))
+        self.rule.holding = self.state.step < self.late_step
 
     def _learning_rate(self) -> float:
         if self.settings.learning_rate is not None:
@@ -149,6 +159,10 @@ class Session:
     def _loop(self, stop: StopRequest) -> None:
         self._round_began = (self.state.step, time.monotonic())
         while not self._done():
+            if self.rule.holding and self.state.step >= self.late_step:
+                self.rule.holding = False
+                self.engine.reset()  # other gradients are needed from now on
+                self.progress.say(f"All weights are trained from step {self.state.step} on.")
             if "xla" not in self.state.settled and self.state.step >= TRIAL_STEP:
                 self._settle_xla()
             began = time.monotonic()
@@ -186,6 +200,7 @@ class Session:
             self.settings.round_steps - step % self.settings.round_steps,
             self.saver.room(step),
             TRIAL_STEP - step,
+            self.late_step - step,
         ]
         return min(room for room in rooms if room is not None and room > 0)
 

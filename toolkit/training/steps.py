@@ -161,7 +161,7 @@ class TrainingSteps:
         """Return a share's loss and the gradients of the weights, times the loss scale."""
         variables = [weight.value for weight in self.rule.weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
+            tape.watch([weight.value for weight in self.rule.learning])
             loss = tf.cast(self.loss(self.model, inputs, targets, weights), tf.float32)
             if added := self.model.losses:
                 shares = self.distribution.num_shares(self.micro_batches)

@@ -6,7 +6,9 @@ from typing import Any
 
 import keras
 
+from toolkit import layers
 from toolkit.models import acoustic
+from toolkit.models.attentive import AttentiveRecognizer
 from toolkit.tasks.speech import options
 
 
@@ -33,6 +35,27 @@ def build(
     return make(_encoder(model, seed), front, size, model.dropout, seed + 1000, model.type)
 
 
+def build_attentive(
+    model: Any, features: options.FeatureOptions, task: options.SpeechSection, size: int, seed: int
+) -> keras.Model:
+    """Build the section's encoder with logits for CTC, and a decoder that attends to it."""
+    front = make_front(model, features, None)
+    encoder = acoustic.recognizer(
+        _encoder(model, seed), front, size, model.dropout, seed + 1000, model.type, True
+    )
+    width = encoder.output["encoded"].shape[-1]
+    decoder = layers.TransformerDecoder(
+        task.decoder_layers,
+        HEADS,
+        intermediate_dim=4 * width,
+        positions="sinusoidal",
+        dropout=model.dropout,
+        seed=seed + 2000,
+        name="decoder",
+    )
+    return AttentiveRecognizer(encoder, decoder, size, width, name="attentive")
+
+
 def make_front(model: Any, features: options.FeatureOptions, statistics: Any) -> acoustic.Front:
     """What comes before the encoder."""
     return acoustic.Front(
@@ -46,6 +69,7 @@ def make_front(model: Any, features: options.FeatureOptions, statistics: Any) ->
     )
 
 
+HEADS = 4  # of the decoder's attention
 CNN_FRONT = 32  # filters over time and frequency before the separable convolutions
 
 

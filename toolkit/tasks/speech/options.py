@@ -38,6 +38,16 @@ class SpeechSection(TaskSection):
         description="Labels: what an example of each counts: all alike, each label as much as "
         "another (balanced), or a weight by label.",
     )
+    decoder: Literal["ctc", "attention", "joint"] = Field(
+        "ctc",
+        description="Text: what writes it. ctc: a token or none at each step; attention: a "
+        "Transformer decoder that attends to the steps; joint: learnt by both, written by the "
+        "decoder, whose beam both rank.",
+    )
+    decoder_layers: Count = Field(2, description="Layers of the attention decoder.")
+    ctc_weight: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3, description="Share of CTC in what is learnt and ranked, where decoder is joint."
+    )
     beam_width: Count = Field(
         1, description="Text: prefixes kept while decoding; 1: the likeliest path (greedy)."
     )
@@ -139,6 +149,11 @@ class SpeechData(DataOptions):
     speaker: Column | None = Field(
         None,
         description="Column of the speakers, for scores of each; split.group keeps them apart.",
+    )
+    folder: DataPath | None = Field(
+        None,
+        description="Folder that paths of the column audio start in; else that of the file that "
+        "names them.",
     )
     start: Column | None = Field(None, description="Column of where in its file a clip begins, s.")
     end: Column | None = Field(None, description="Column of where it ends, s.")
@@ -278,6 +293,10 @@ class Options(TaskOptions):
             refuse("data.join", "joining clips needs transcripts and data.speaker")
         if self.task.language_model and self.task.beam_width == 1:
             refuse("task.language_model", "a language model needs beam_width above 1")
+        if self.task.decoder != "ctc" and self.output == "label":
+            refuse("task.decoder", "a label is not written; a decoder needs transcripts")
+        if self.task.decoder != "ctc" and self.task.language_model:
+            refuse("task.language_model", "it ranks what CTC writes; the decoder is one itself")
         if self.task.streaming:
             self._check_streaming()
         return self
@@ -286,6 +305,8 @@ class Options(TaskOptions):
         """Refuse what looks at a whole clip."""
         if self.output == "label":
             refuse("task.streaming", "a label is of a whole clip; streaming needs transcripts")
+        if self.task.decoder != "ctc":
+            refuse("task.decoder", "an attention decoder needs the whole clip; streaming needs ctc")
         if self.task.beam_width > 1:
             refuse("task.beam_width", "streaming takes the likeliest path; leave this out or say 1")
         if self.data.trim is not None:

@@ -19,6 +19,8 @@ from toolkit.metrics.recognition import RecognitionScorer
 from toolkit.models import ctc
 from toolkit.ragged import Ragged
 from toolkit.tasks.base import Monitor, Tensors
+from toolkit.tasks.speech.attending import attention_loss
+from toolkit.tasks.speech.ctc_loss import ctc_losses
 from toolkit.tasks.speech.transcripts import (
     WORD_START,
     Characters,
@@ -130,21 +132,21 @@ class TextOutput:
         return Ragged.join([(np.concatenate(joined), lengths)])
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
-        """CTC loss in nats a token; clips too short for their transcript count nothing."""
-        logits = tf.cast(outputs["logits"], tf.float32)
-        steps, tokens = outputs["num_steps"], tf.cast(targets["tokens"], tf.int32)
-        fits = ctc.required_frames(tokens) <= steps
-        labels = tf.sparse.from_dense(tf.where(fits[:, None], tokens, 0))
-        losses = tf.nn.ctc_loss(
-            labels=labels,
-            logits=logits,
-            label_length=None,
-            logit_length=steps,
-            logits_time_major=False,
-            blank_index=ctc.BLANK,
-        )
+        """Loss in nats a token, of CTC, of the attention decoder or of both, weighted."""
+        task, tokens = self.options.task, tf.cast(targets["tokens"], tf.int32)
+        if task.decoder == "ctc":
+            return tf.reduce_sum(self._ctc_loss(outputs, tokens) * weights)
+        losses = attention_loss(outputs["decoded"], tokens)
+        if task.decoder == "joint":
+            share = task.ctc_weight
+            losses = share * self._ctc_loss(outputs, tokens) + (1 - share) * losses
+        return tf.reduce_sum(losses * weights)
+
+    def _ctc_loss(self, outputs: Any, tokens: Any) -> Any:
+        """``(batch,)``; clips too short for their transcript count nothing."""
+        losses, fits = ctc_losses(outputs["logits"], outputs["num_steps"], tokens)
         count = tf.maximum(tf.reduce_sum(tf.cast(tokens != 0, tf.float32), 1), 1.0)
-        return tf.reduce_sum(tf.where(fits, losses, 0.0) * weights / count)
+        return tf.where(fits, losses, 0.0) / count
 
     # -- answers ------------------------------------------------------------------------------
 
@@ -154,7 +156,10 @@ class TextOutput:
         return Monitor("wer", "min")
 
     def answer(self, outputs: Any) -> Tensors:
-        """``tokens`` ``(batch, steps)``, zeros after the last, and ``score`` ``(batch,)``."""
+        """``tokens`` ``(batch, steps)``, zeros after the last, and ``score`` ``(batch,)``.
+
+        Also ``path``, the likeliest token of each step.
+        """
         logits, steps, task = outputs["logits"], outputs["num_steps"], self.options.task
         if task.beam_width == 1:
             tokens, score = ctc.greedy(logits, steps)
@@ -162,7 +167,7 @@ class TextOutput:
             tokens, score = ctc.prefix_beam(
                 logits, steps, task.beam_width, self.language, task.language_model
             )
-        return {"tokens": tokens, "score": score}
+        return {"tokens": tokens, "score": score, "path": ctc.path(logits, steps)}
 
     def validate(self, outputs: Any) -> Tensors:
         """The likeliest path, which is quicker."""
@@ -178,6 +183,12 @@ class TextOutput:
         assert isinstance(tokens, Ragged)
         rows = np.split(tokens.values, tokens.splits[1:-1])
         return [self.tokens.decode(row.tolist()) for row in rows]
+
+    def read(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> Any:
+        """Right texts, recognised texts and the words that are wrong in each, ``(clips,)``."""
+        references, recognised = self._references(examples), self.recognised(answers)
+        errors = RecognitionScorer(references, recognised).words[:, :3].sum(1)
+        return references, recognised, errors
 
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """Word and character error rate, and what the errors are."""

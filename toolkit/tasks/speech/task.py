@@ -23,7 +23,8 @@ from toolkit.errors import ArgumentError, DataError, RunError
 from toolkit.ragged import Ragged
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors, dense
 from toolkit.tasks.speech import examples as clip_examples
-from toolkit.tasks.speech import models, options, streaming
+from toolkit.tasks.speech import models, options, pictures, streaming
+from toolkit.tasks.speech.attending import search
 from toolkit.tasks.speech.augmentation import Augmenter, Changes, mixed
 from toolkit.tasks.speech.front_end import FrontEnd
 from toolkit.tasks.speech.joining import join, plan_joints
@@ -288,6 +289,14 @@ class Speech(Task[options.Options]):
 
     def build_model(self) -> keras.Model:
         """Build the model of the recipe's section."""
+        if self._attends:
+            return models.build_attentive(
+                self.model_options,
+                self.options.data.features,
+                self.options.task,
+                self.head.size,
+                self.options.run.seed,
+            )
         return models.build(
             self.model_options,
             self.options.data.features,
@@ -297,13 +306,25 @@ class Speech(Task[options.Options]):
             self.statistics,
         )
 
+    @property
+    def _attends(self) -> bool:
+        return self.options.task.decoder != "ctc"
+
     def check_own_model(self, model: keras.Model) -> None:
-        """Streaming runs the layers of the task's own model one by one."""
-        if self.options.task.streaming:
+        """Streaming runs the layers of the task's own model one by one; a decoder step by step."""
+        wanted = "task.streaming" if self.options.task.streaming else "task.decoder"
+        if self.options.task.streaming or self._attends:
             raise ArgumentError(
-                "task.streaming: expected a model of this toolkit, whose layers look back only. "
+                f"{wanted}: expected a model of this toolkit, which can be run step by step. "
                 f"Received: a model of the class {type(model).__name__!r}."
             )
+
+    def outputs(
+        self, model: keras.Model, inputs: Tensors, targets: Tensors, *, training: bool
+    ) -> Any:
+        """Run the model; an attention decoder is led by the right tokens."""
+        led = {"tokens": targets["tokens"]} if self._attends else {}
+        return model({**inputs, **led}, training=training)
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
         """Cross-entropy of labels, or CTC."""
@@ -330,10 +351,16 @@ class Speech(Task[options.Options]):
 
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """Probabilities of labels, or tokens."""
+        if self._attends:
+            task = self.options.task
+            weight = task.ctc_weight if task.decoder == "joint" else 0.0
+            return search(model, inputs, task.beam_width, weight)
         return self.head.answer(model(inputs, training=False))
 
     def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """The same, without a beam."""
+        if self._attends:
+            return search(model, inputs, 1, 0.0)
         return self.head.validate(model(inputs, training=False))
 
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
@@ -345,6 +372,18 @@ class Speech(Task[options.Options]):
     ) -> dict[str, Any]:
         """The report of the output."""
         return self.head.report(answers, examples, table)
+
+    def pictures(
+        self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
+    ) -> dict[str, bytes]:
+        """The confusion of labels; or clips with what CTC hears in each step."""
+        if isinstance(self.head, LabelOutput):
+            return pictures.confusions(answers, examples, self.head.labels)
+        if self.options.task.decoder == "attention":
+            return {}  # no step has a token of its own
+        seconds = self.options.data.features.frame_step
+        step = seconds * self.model_options.subsampling
+        return pictures.alignments(self.head, answers, examples, table, seconds, step)
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """``prediction``, ``score`` and what else the output answers."""

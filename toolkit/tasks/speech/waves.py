@@ -64,10 +64,17 @@ class Clips:
         return wave
 
     def header(self, row: int) -> Header:
-        """Length and rate of one clip, without decoding it."""
+        """Length and rate of one clip, without decoding it.
+
+        Raises:
+            DataError: it is not there, or no sound.
+        """
         if self._is_array(row):
             return Header(len(self.cells[row]), self.array_rate)
-        whole = header(self.paths[row])
+        try:
+            whole = header(self.paths[row])
+        except (ValueError, OSError) as error:
+            self._refuse(row, f"{self._name(row)} {error}", "a whole sound file")
         if self.starts is None or self.ends is None:
             return whole
         rate = whole.sampling_rate

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from toolkit.data.clips import ClipStore
 from toolkit.data.examples import Arrays, Batch, Examples, Feature
+from toolkit.data.features import Compute, FeatureStore, Vectors
 from toolkit.data.store import StoredExamples
 from toolkit.tasks.video.sampling import Sampler
 
@@ -25,6 +29,8 @@ class VideoExamples(Examples):
         weights: What each example counts in the loss, ``(examples,)``.
         jitter: Whether frames are drawn to learn from.
         speed: How much slower or faster.
+        vectors: What a frozen stage makes of the frames: then batches hold ``features``, ``(batch,
+            clips, frames, dim)``.
     """
 
     def __init__(
@@ -36,11 +42,20 @@ class VideoExamples(Examples):
         weights: NDArray[np.float64] | None = None,
         jitter: bool = True,
         speed: float = 0.0,
+        vectors: FeatureStore | None = None,
     ) -> None:
         self.store, self.sampler, self.clips = store, sampler, clips
         self.targets = targets
         self._weights = np.ones(len(store)) if weights is None else weights
         self.jitter, self.speed = jitter, speed
+        self.vectors = vectors
+
+    def of_vectors(self, vectors: FeatureStore) -> VideoExamples:
+        """The same examples as vectors of their frames."""
+        return VideoExamples(
+            self.store, self.sampler, self.clips, self.targets, self._weights, self.jitter,
+            self.speed, vectors,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.store)
@@ -57,7 +72,7 @@ class VideoExamples(Examples):
 
     def batch(self, rows: NDArray[np.int64], shape: tuple[int, ...]) -> Batch:
         """The frames of all clips of `rows`."""
-        frames = (self.store.frames(int(row)) for row in rows)
+        frames = (self._read(int(row)) for row in rows)
         return self._batch(rows, (f[self.sampler.fixed(len(f), self.clips)] for f in frames))
 
     def training_batch(
@@ -66,15 +81,20 @@ class VideoExamples(Examples):
         """The frames of one clip of each of `rows`, drawn by `seeds`."""
         return self._batch(rows, map(self._drawn, rows, seeds))
 
-    def _drawn(self, row: np.int64, seed: NDArray[np.int32]) -> NDArray[np.uint8]:
-        frames = self.store.frames(int(row))
+    def _read(self, row: int) -> NDArray[Any]:
+        """The frames of a row, or their vectors."""
+        return self.store.frames(row) if self.vectors is None else self.vectors.vectors(row)
+
+    def _drawn(self, row: np.int64, seed: NDArray[np.int32]) -> NDArray[Any]:
+        frames = self._read(int(row))
         places = self.sampler.drawn(len(frames), seed, self.speed, self.jitter)
         return np.asarray(frames[places][None])
 
-    def _batch(self, rows: NDArray[np.int64], clips: Iterable[NDArray[np.uint8]]) -> Batch:
+    def _batch(self, rows: NDArray[np.int64], clips: Iterable[NDArray[Any]]) -> Batch:
         targets = {name: target[rows] for name, target in self.targets.items()}
         weights = self._weights[rows].astype(np.float32)
-        return Batch({"frames": np.stack(list(clips))}, targets, weights)
+        name = "frames" if self.vectors is None else "features"
+        return Batch({name: np.stack(list(clips))}, targets, weights)
 
     def target(self, name: str) -> Feature:
         """One target of all examples."""
@@ -89,6 +109,21 @@ class VideoExamples(Examples):
         """Rows of videos with fewer frames than a clip has."""
         counts = [self.store.count(row) for row in range(len(self))]
         return [row for row, count in enumerate(counts) if count < self.sampler.num_frames]
+
+
+def in_clips(stage: keras.Model, num_frames: int) -> Compute:
+    """What answers any number of frames, by a stage that takes clips of so many."""
+    call = tf.function(lambda frames: stage({"frames": frames}, training=False))
+
+    def compute(frames: NDArray[np.uint8]) -> Vectors:
+        found = []
+        for start in range(0, len(frames), num_frames):
+            part = frames[start : start + num_frames].astype(np.float32)
+            filled = np.concatenate([part, np.repeat(part[-1:], num_frames - len(part), axis=0)])
+            found.append(np.asarray(call(tf.constant(filled[None, None])))[0, 0, : len(part)])
+        return np.concatenate(found).astype(np.float32)
+
+    return compute
 
 
 def warn_of_short(rows: list[str], total: int, num_frames: int) -> None:

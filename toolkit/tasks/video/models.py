@@ -22,12 +22,15 @@ def build(model: Any, num_classes: int, num_frames: int, frame_size: int, seed: 
         seed: of the dropouts.
     """
     pretrained = getattr(model, "backbone", None) is not None
+    reads = model.reads
+    if reads == "auto":
+        reads = "rgb" if pretrained else "both"
     return video.classifier(
         encoder(model, seed),
         num_classes=num_classes,
         num_frames=num_frames,
         frame_size=frame_size,
-        reads="rgb" if pretrained else model.reads,
+        reads=reads,
         dropout=model.dropout,
         seed=seed,
         name=model.type,
@@ -39,7 +42,9 @@ def image_encoder(model: options.FrameNetwork) -> video.Encoder:
     """Build what turns each frame into a vector."""
     if model.backbone is None:
         return video_encoders.image_encoder(model.filters)
-    return pretrained_encoder(model.backbone, model.weights, model.trainable)
+    return pretrained_encoder(
+        model.backbone, model.weights, model.trainable, model.freeze_epochs > 0
+    )
 
 
 def encoder(model: Any, seed: int) -> video.Encoder:

@@ -8,6 +8,7 @@ from toolkit.recipe import (
     Auto,
     Column,
     DataOptions,
+    DataPath,
     EvaluateOptions,
     Section,
     TaskOptions,
@@ -60,6 +61,11 @@ class VideoData(DataOptions):
         "folder of videos for each label has the columns path and label.",
     )
     label: Column = Field("label", description="Column of the labels.")
+    folder: DataPath | None = Field(
+        None,
+        description="Folder that paths of the column video start in; else that of the file that "
+        "names them.",
+    )
     start: Column | None = Field(
         None, description="Column of seconds into the file where the video begins."
     )
@@ -101,12 +107,18 @@ class Augment(Section):
         "(Zhang et al. 2018); 0: none.",
     )
 
+    def of_pixels(self) -> list[str]:
+        """Names of the changes, of those that are on, that pixels go through."""
+        return [name for name in ("crop", "flip", "colour", "mixup") if getattr(self, name)]
+
 
 class Network(Section):
     """What all models share."""
 
-    reads: Literal["rgb", "differences", "both"] = Field(
-        "both", description="The colours, what changes from frame to frame, or both."
+    reads: Literal["rgb", "differences", "both"] | Auto = Field(
+        "auto",
+        description="The colours, what changes from frame to frame, or both; auto: both, and the "
+        "colours where there is a backbone.",
     )
     dropout: Rate = Field(0.5, description="Of the vector that the label is read from.")
 
@@ -127,6 +139,17 @@ class FrameNetwork(Network):
         None, min_length=1, description="File of the keras.applications network's weights."
     )
     trainable: bool = Field(True, description="Fine-tune the backbone; false: leave it as it is.")
+    freeze_epochs: Annotated[int, Field(ge=0)] = Field(
+        0, description="Epochs for which the backbone stays as it is, before it is fine-tuned too."
+    )
+    backbone_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="Share of the learning rate that a backbone is fine-tuned with."
+    )
+    cache_features: Auto | bool = Field(
+        "auto",
+        description="Work out the vectors that a backbone gives once and keep them in the cache; "
+        "auto: where it is not trained and train.augment leaves pixels alone.",
+    )
     pooling: Pooling = Field(
         "attention", description="Over time: weights for the frames, or the mean and the maximum."
     )
@@ -135,8 +158,16 @@ class FrameNetwork(Network):
     def _check_backbone(self) -> Self:
         if self.weights is not None and self.backbone is None:
             refuse("weights", "there is no backbone that they could be of; name it")
-        if self.backbone is not None and "reads" in self.model_fields_set and self.reads != "rgb":
+        if self.backbone is not None and self.reads not in ("auto", "rgb"):
             refuse("reads", "a backbone reads colours; leave this out or say rgb")
+        of_backbone = ("trainable", "freeze_epochs", "backbone_rate", "cache_features")
+        for name in of_backbone if self.backbone is None else ():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                refuse(name, "it is about a backbone, and there is none; name one or leave it out")
+        if self.freeze_epochs and not self.trainable:
+            refuse("freeze_epochs", "trainable is false, so the backbone stays as it is for ever")
+        if self.cache_features is True and self.trainable:
+            refuse("cache_features", "a backbone that is trained gives other vectors each time")
         return self
 
 
@@ -255,6 +286,17 @@ class Options(TaskOptions):
     model: Model = Field(CNNLSTM(), description="What learns.")
     train: VideoTrain = Field(VideoTrain(), description="How to train.")
     evaluate: VideoEvaluate = Field(VideoEvaluate(), description="How it is judged.")
+
+    @model_validator(mode="after")
+    def _check_features(self) -> Self:
+        changed = self.train.augment.of_pixels()
+        if getattr(self.model, "cache_features", False) is True and changed:
+            refuse(
+                "model.cache_features",
+                f"train.augment changes pixels by {', '.join(changed)}, so that vectors differ "
+                "each time; switch these off (0 or false) or leave cache_features out",
+            )
+        return self
 
     def roles(self) -> list["Role"]:
         """Return what the columns are to the task."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,15 +17,18 @@ from numpy.typing import NDArray
 
 from toolkit.data.clips import ClipStore
 from toolkit.data.examples import Examples
+from toolkit.data.features import FeatureStore
 from toolkit.data.labels import class_weights, encode_labels, label_names
 from toolkit.data.roles import Role
 from toolkit.data.video_files import Decoding
 from toolkit.errors import RunError
+from toolkit.models.backbones import backbone_weights, split
+from toolkit.models.stages import FrozenStage, LateStage
 from toolkit.models.video import with_attention
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.video import models, options
 from toolkit.tasks.video.augmentation import Augmentation
-from toolkit.tasks.video.examples import VideoExamples
+from toolkit.tasks.video.examples import VideoExamples, in_clips
 from toolkit.tasks.video.framing import squares
 from toolkit.tasks.video.reporting import TopKScorer, report
 from toolkit.tasks.video.rows import clips_of
@@ -139,6 +143,8 @@ class Video(Task[options.Options]):
 
     def augment(self, inputs: Tensors, targets: Tensors, seeds: Any) -> tuple[Tensors, Tensors]:
         """Cut, mirror and colour each clip, and blend it with another of the batch."""
+        if "features" in inputs:
+            return inputs, targets
         frames = self.augmentation(inputs["frames"], seeds)
         if self.augmentation.mixup:
             frames, share = self.augmentation.blend(frames, seeds)
@@ -156,6 +162,33 @@ class Video(Task[options.Options]):
             self.decoding.frame_size,
             self.options.run.seed,
         )
+
+    def frozen_stage(self, model: keras.Model) -> FrozenStage | None:
+        """A backbone that is not trained, where clips are not changed before it."""
+        section = self.options.model
+        if not isinstance(section, options.FrameNetwork) or not section.backbone:
+            return None
+        changed = self.options.train.augment.of_pixels()
+        if section.trainable or not section.cache_features or changed:
+            return None
+        return FrozenStage(*split(model))
+
+    def through(self, stage: FrozenStage, digest: str, examples: Examples) -> Examples:
+        """The vectors of all frames in the cache."""
+        assert isinstance(examples, VideoExamples)
+        compute = in_clips(stage.first, self.sampler.num_frames)
+        return examples.of_vectors(
+            FeatureStore(examples.store, compute, digest, partial(self.tick, "features"))
+        )
+
+    def late_stage(self, model: keras.Model) -> LateStage | None:
+        """A backbone, which has a learning rate of its own."""
+        section = self.options.model
+        if not isinstance(section, options.FrameNetwork) or not section.backbone:
+            return None
+        if not section.trainable:
+            return None
+        return LateStage(backbone_weights(model), section.freeze_epochs, section.backbone_rate)
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
         """Cross-entropy in nats, the mean over clips; of both labels where clips are blended."""
