@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import keras
 from keras import ops
@@ -19,7 +19,7 @@ STRIDES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}  # of the convolutions, by subsampli
 
 def classifier(
     encoder: Encoder,
-    front: Front,
+    front: AnyFront,
     num_classes: int,
     dropout: float,
     seed: int,
@@ -55,7 +55,7 @@ def classifier(
 
 def recognizer(
     encoder: Encoder,
-    front: Front,
+    front: AnyFront,
     num_tokens: int,
     dropout: float,
     seed: int,
@@ -83,6 +83,13 @@ def recognizer(
     logits = keras.layers.Dense(num_tokens, dtype="float32", name="logits")(encoded)
     outputs = {"logits": logits, "num_steps": num_steps}
     return keras.Model(inputs, outputs | ({"encoded": encoded} if encoded_too else {}), name=name)
+
+
+class AnyFront(Protocol):
+    """What comes before an encoder."""
+
+    def build(self) -> tuple[dict[str, Any], Any, Any]:
+        """Return the model's inputs, the steps ``(batch, steps, dim)`` and how many are real."""
 
 
 class Front:

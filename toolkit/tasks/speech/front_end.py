@@ -83,10 +83,14 @@ class FrontEnd:
         waves = waves if self.streaming else _equally_loud(waves, mask)
         waves = tf.pad(waves, [[0, 0], [self.lead, self.tail]])
         lengths += self.lead + self.tail
-        frames = self.log_mel(waves, mask=tf.sequence_mask(lengths, tf.shape(waves)[1]))
+        frames = self.frames_of(waves, tf.sequence_mask(lengths, tf.shape(waves)[1]))
         counts = self.num_frames(lengths)
         features = tf.RaggedTensor.from_tensor(frames, counts)
         return {"features": features, "num_frames": counts}
+
+    def frames_of(self, waves: Any, mask: Any) -> Any:
+        """``(batch, frames, bands)`` natural logarithms of the power of masked waves."""
+        return self.log_mel(waves, mask=mask)
 
     def num_frames(self, num_samples: Any) -> Any:
         """Frames of clips of so many samples at the model's rate."""

@@ -8,6 +8,7 @@ import keras
 
 from toolkit import layers
 from toolkit.models import acoustic
+from toolkit.models.acoustic_preset import PresetFront
 from toolkit.models.attentive import AttentiveRecognizer
 from toolkit.tasks.speech import options
 
@@ -56,8 +57,12 @@ def build_attentive(
     return AttentiveRecognizer(encoder, decoder, size, width, name="attentive")
 
 
-def make_front(model: Any, features: options.FeatureOptions, statistics: Any) -> acoustic.Front:
-    """What comes before the encoder."""
+def make_front(
+    model: Any, features: options.FeatureOptions, statistics: Any
+) -> acoustic.Front | PresetFront:
+    """What comes before the encoder; of a preset, the encoder too."""
+    if isinstance(model, options.Preset):
+        return PresetFront(model.preset, model.trainable)
     return acoustic.Front(
         features.num_mel_bins,
         features.num_coefficients if features.type == "mfcc" else None,
@@ -82,6 +87,8 @@ def _width(model: Any) -> int:
 
 
 def _encoder(model: Any, seed: int) -> acoustic.Encoder:
+    if isinstance(model, options.Preset):
+        return lambda steps, mask: steps
     if isinstance(model, options.CNN):
         return acoustic.convolutional_encoder(
             model.filters, model.num_layers, model.kernel_size, model.dropout, seed

@@ -263,7 +263,20 @@ class Transformer(Network):
     num_heads: Count = Field(4, description="Heads of the attention; they share hidden_dim.")
 
 
-Model = Annotated[CNN | CRNN | LSTM | Conformer | Transformer, Field(discriminator="type")]
+class Preset(Section):
+    """A pretrained Whisper encoder of keras-nlp, which has bands and frames of its own."""
+
+    type: Literal["preset"] = Field("preset", description="The model.")
+    preset: str = Field(
+        description="Name or directory of a keras-nlp preset, such as whisper_base_en.",
+        min_length=1,
+    )
+    trainable: bool = Field(True, description="Fine-tune the encoder, or only what answers.")
+    dropout: Rate = Field(0.1, description="Of what the answer is read from.")
+    subsampling: Literal[2] = Field(2, description="Frames per step of the network.")
+
+
+Model = Annotated[CNN | CRNN | LSTM | Conformer | Transformer | Preset, Field(discriminator="type")]
 
 
 class Options(TaskOptions):
@@ -297,6 +310,10 @@ class Options(TaskOptions):
             refuse("task.decoder", "a label is not written; a decoder needs transcripts")
         if self.task.decoder != "ctc" and self.task.language_model:
             refuse("task.language_model", "it ranks what CTC writes; the decoder is one itself")
+        if isinstance(self.model, Preset) and self.data.features != FeatureOptions():
+            refuse("data.features", "a preset has features of its own; leave these out")
+        if isinstance(self.model, Preset) and self.data.sampling_rate != "auto":
+            refuse("data.sampling_rate", "a preset hears at a rate of its own; leave this out")
         if self.task.streaming:
             self._check_streaming()
         return self

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from toolkit.models import acoustic
 from toolkit.models.streaming import Stream
 from toolkit.tasks.base import Tensors
 from toolkit.tasks.speech import examples, models
@@ -40,6 +41,7 @@ def make_stream(task: Speech, model: keras.Model) -> Stream:
     """The model's layers as a function from state to state."""
     front_end = task.front_end
     front = models.make_front(task.model_options, task.options.data.features, task.statistics)
+    assert isinstance(front, acoustic.Front), "a preset does not stream"
     return Stream(
         model,
         front,

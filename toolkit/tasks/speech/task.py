@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,22 +16,21 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from toolkit.data.audio import SUFFIXES, Wave, read_wave
-from toolkit.data.columns import texts
+from toolkit.data.audio import SUFFIXES, read_wave
 from toolkit.data.examples import Examples
+from toolkit.data.report import row_finding
 from toolkit.data.sources import resolve
 from toolkit.errors import ArgumentError, DataError, RunError
-from toolkit.ragged import Ragged
+from toolkit.models.acoustic_preset import load
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors, dense
-from toolkit.tasks.speech import examples as clip_examples
-from toolkit.tasks.speech import models, options, pictures, streaming
+from toolkit.tasks.speech import gathering, models, options, pictures, streaming
 from toolkit.tasks.speech.attending import search
 from toolkit.tasks.speech.augmentation import Augmenter, Changes, mixed
 from toolkit.tasks.speech.front_end import FrontEnd
-from toolkit.tasks.speech.joining import join, plan_joints
 from toolkit.tasks.speech.labelling import LabelOutput
+from toolkit.tasks.speech.preset_front_end import PresetFrontEnd
 from toolkit.tasks.speech.recognition import TextOutput
-from toolkit.tasks.speech.waves import ARRAY_RATE, Clips, Doubts, stack, usual_rate
+from toolkit.tasks.speech.waves import Clips, stack, usual_rate
 
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
@@ -51,6 +51,7 @@ class Speech(Task[options.Options]):
         self.model_options: Any = options.model
         self.sampling_rate = 0
         self.rows = 0
+        self.converter: dict[str, Any] | None = None  # of a preset, to frames
         self.noise: NDArray[np.float32] | None = None
         self.statistics: NDArray[np.float32] | None = None
         self.head = LabelOutput(options) if options.output == "label" else TextOutput(options)
@@ -61,14 +62,18 @@ class Speech(Task[options.Options]):
         """Settle the sampling rate and the model; fit labels or characters."""
         train = splits.train
         self.rows = len(train)
-        clips = self._clips(train)
+        clips = gathering.clips_of(self, train)
         rate, reason = self.options.data.sampling_rate, "the recipe says so"
-        if rate == "auto":
+        if isinstance(self.model_options, options.Preset):
+            self.converter = load(self.model_options.preset, "WhisperAudioConverter").get_config()
+            rate, reason = self.converter["sampling_rate"], "that of the preset"
+        elif rate == "auto":
             rate, reason = usual_rate(clips)
         self.sampling_rate = rate
         self.decisions["data.sampling_rate"] = Decision(rate, reason)
         self.head.fit(train, [splits.validation, splits.test])
         self._settle_model(train, clips)
+        self._check_lengths(train, clips)
         if self.options.task.streaming:
             self.statistics = streaming.fit_statistics(self, clips)
         self.noise = self._read_noise()
@@ -81,7 +86,7 @@ class Speech(Task[options.Options]):
             factor, reason = 2, "steps of two frames"
             if isinstance(self.head, TextOutput):
                 tokens = self.head.targets(train)[0]["tokens"]
-                steps = -(-self._most_frames(clips) // 2)
+                steps = -(-gathering.most_frames(self, clips) // 2)
                 if not self.head.check_room(train, tokens, steps, skip=True).all():
                     factor, reason = 1, "transcripts are long for their clips"
             self.model_options = self.model_options.model_copy(update={"subsampling": factor})
@@ -89,6 +94,21 @@ class Speech(Task[options.Options]):
         if getattr(self.model_options, "bidirectional", None) == "auto":
             both = not self.options.task.streaming
             self.model_options = self.model_options.model_copy(update={"bidirectional": both})
+
+    def _check_lengths(self, train: Table, clips: Clips) -> None:
+        """A preset reads a clip up to some second; of a text the rest would be lost."""
+        if not isinstance(self.front_end, PresetFrontEnd):
+            return
+        seconds = self.front_end.seconds
+        headers = [clips.header(row) for row in range(len(clips))]
+        long = [row for row, h in enumerate(headers) if h.num_samples > seconds * h.sampling_rate]
+        if not long:
+            return
+        what, expected = "a clip that the preset cannot hear to its end", f"at most {seconds} s"
+        finding = row_finding("error", train, long, what, expected)
+        if self.options.output == "text":
+            raise DataError(str(finding))
+        warnings.warn(f"{finding} Cut there.", stacklevel=2)
 
     def _read_noise(self) -> NDArray[np.float32] | None:
         augment = self.options.data.augment
@@ -111,6 +131,7 @@ class Speech(Task[options.Options]):
             "sampling_rate": self.sampling_rate,
             "model": self.model_options.model_dump(mode="json"),
             "output": self.head.state(),
+            "converter": self.converter,
             "statistics": None if self.statistics is None else self.statistics.tolist(),
         }
         (directory / STATE).write_text(json.dumps(content, indent=1, ensure_ascii=False))
@@ -130,6 +151,9 @@ class Speech(Task[options.Options]):
             self.rows, self.sampling_rate = content["rows"], content["sampling_rate"]
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
             self.head.restore(content["output"])
+            self.converter = content.get("converter")
+            if self.converter is not None:
+                import keras_nlp  # noqa: F401 - registers what a saved encoder is made of
             if content.get("statistics") is not None:
                 self.statistics = np.array(content["statistics"], np.float32)
             if (directory / NOISE).is_file():
@@ -141,99 +165,28 @@ class Speech(Task[options.Options]):
 
     def raw(self, table: Table) -> dict[str, NDArray[Any]]:
         """The waves, padded, with their lengths and rates."""
-        clips = self._clips(table)
+        clips = gathering.clips_of(self, table)
         return stack([clips.read(row) for row in range(len(table))])
 
     def examples(self, table: Table, *, targets: bool = True) -> Examples:
         """Log-mel frames in memory, or clips read when needed, with what is to be learnt."""
-        known, weights = self.head.targets(table) if targets else ({}, None)
-        return self._made(table, self._clips(table), known, weights, rates=not targets)
+        return gathering.every(self, table, targets=targets)
 
     def fitting_examples(self, table: Table) -> Examples:
         """The clips, where asked with others that are made of several."""
-        if not isinstance(self.head, TextOutput):
-            return self.examples(table)
-        clips = self._clips(table)
-        known, weights = self.head.targets(table)
-        steps = self._steps(self._most_frames(clips))
-        skip = self.options.data.skip_bad_rows
-        fits = self.head.check_room(table, known["tokens"], steps, skip)
-        count = round(self.options.data.join * len(table) / max(1, self.rows))
-        if not count:
-            return self._made(table, clips, known, weights * fits)
-        features = self._frames(table, clips, rates=False)
-        return self._with_joined(table, clips, features, known["tokens"], count)
+        return gathering.fitting(self, table)
 
-    def _made(
-        self,
-        table: Table,
-        clips: Clips,
-        known: dict[str, Any],
-        weights: NDArray[np.float64] | None,
-        *,
-        rates: bool = False,
-    ) -> Examples:
-        most = self._most_frames(clips)
-        if self._bytes(most) > self.options.data.memory_limit * 1_000_000:
-            return clip_examples.on_demand(clips.read, self.computed, most, known, weights)
-        features = self._frames(table, clips, rates=rates)
-        return clip_examples.in_memory(features, known, weights)
-
-    def _with_joined(
-        self, table: Table, clips: Clips, features: Ragged, tokens: Ragged, count: int
-    ) -> Examples:
-        data = self.options.data
-        assert isinstance(self.head, TextOutput)
-        assert data.speaker is not None
-        speakers = texts(table, data.speaker)
-        seed = self.options.run.seed
-        plans = plan_joints(speakers, count, data.join_clips, data.join_gap, seed)
-        waves = [clips.read(row) for row in range(len(table))]
-
-        def read(number: int) -> Wave:
-            plan = plans[number]
-            return join([waves[row] for row in plan.rows], plan.gaps)
-
-        joined = clip_examples.compute_frames(read, range(count), self.computed)
-        made = self.head.join({"tokens": tokens}, [plan.rows for plan in plans])
-        both = [
-            Ragged.join([(one.values, one.lengths), (two.values, two.lengths)])
-            for one, two in ((features, joined), (tokens, made))
-        ]
-        weights = both[1].lengths.astype(np.float64)
-        return clip_examples.in_memory(both[0], {"tokens": both[1]}, weights)
-
-    def _clips(self, table: Table) -> Clips:
-        rate = self.options.data.sampling_rate
-        return Clips(table, self.options.data, ARRAY_RATE if rate == "auto" else rate)
-
-    def _most_frames(self, clips: Clips) -> NDArray[np.int64]:
-        headers = [clips.header(row) for row in range(len(clips))]
-        return np.array(
-            [self.front_end.most_frames(h.num_samples, h.sampling_rate) for h in headers], np.int64
-        )
-
-    def _steps(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.asarray(-(-frames // self.model_options.subsampling), np.int64)
-
-    def _bytes(self, frames: NDArray[np.int64]) -> int:
-        return int(frames.sum()) * self.options.data.features.num_mel_bins * 4
-
-    def _frames(self, table: Table, clips: Clips, *, rates: bool) -> Ragged:
-        doubts = Doubts(table, self.sampling_rate)
-
-        def read(row: int) -> Wave:
-            wave = clips.read(row)
-            doubts.look(row, wave)
-            return wave
-
-        frames = clip_examples.compute_frames(read, range(len(table)), self.computed)
-        doubts.tell(rates=rates)
-        return frames
+    @property
+    def num_bands(self) -> int:
+        """Bands of a frame."""
+        own = self.options.data.features.num_mel_bins
+        return own if self.converter is None else int(self.converter["num_mels"])
 
     @functools.cached_property
     def front_end(self) -> FrontEnd:
         """What computes the frames."""
+        if self.converter is not None:
+            return PresetFrontEnd(self.converter)
         data = self.options.data
         return FrontEnd(
             self.sampling_rate,
@@ -259,19 +212,23 @@ class Speech(Task[options.Options]):
         """Waves to log-mel frames."""
         return self.front_end(raw["audio"], raw["num_samples"], raw["sampling_rate"])
 
+    @property
+    def _frame_step(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.front_end.frame_step / self.sampling_rate
+
     @functools.cached_property
     def _augmenter(self) -> Augmenter | None:
         wanted = self.options.data.augment
         if wanted is None:
             return None
-        step = self.options.data.features.frame_step
+        step = self._frame_step
         changes = Changes(
             shift_frames=round(wanted.shift / step),
             gain=wanted.gain if self.options.task.streaming else 0.0,
             **wanted.model_dump(include=set(Changes.__annotations__) - {"shift_frames", "gain"}),
         )
-        bins = self.options.data.features.num_mel_bins
-        return Augmenter(changes, self.sampling_rate, bins, self.noise)
+        return Augmenter(changes, self.sampling_rate, self.num_bands, self.noise)
 
     def augment(self, inputs: Tensors, targets: Tensors, seeds: Any) -> tuple[Tensors, Tensors]:
         """Other voices, speeds, microphones and noises; bands hidden."""
@@ -381,7 +338,7 @@ class Speech(Task[options.Options]):
             return pictures.confusions(answers, examples, self.head.labels)
         if self.options.task.decoder == "attention":
             return {}  # no step has a token of its own
-        seconds = self.options.data.features.frame_step
+        seconds = self._frame_step
         step = seconds * self.model_options.subsampling
         return pictures.alignments(self.head, answers, examples, table, seconds, step)
 
