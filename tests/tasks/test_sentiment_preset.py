@@ -75,6 +75,13 @@ def test_fine_tuned_exported_and_loaded_without_the_preset(preset: Path, tmp_pat
     np.testing.assert_allclose(again["score"], predicted["score"], atol=1e-6)
 
 
+@pytest.mark.slow
+def test_the_precision_and_the_replicas_reach_the_backbone(preset: Path, tmp_path: Path) -> None:
+    run = fit(str(preset), tmp_path / "run", devices="cpu:2", precision="mixed_bfloat16", epochs=1)
+    layers = [layer for layer in run.model.layers if "transformer" in layer.name]
+    assert [layer.dtype_policy.name for layer in layers] == ["mixed_bfloat16"]
+
+
 def test_an_unknown_preset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"model\.preset: the preset cannot be loaded"):
         fit(str(tmp_path / "missing"), tmp_path / "run")

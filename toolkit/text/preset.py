@@ -22,14 +22,21 @@ class PresetEncoder(tf.Module):
 
     Args:
         preprocessor: a ``keras_nlp.models.TextClassifierPreprocessor``.
-        backbone: the pretrained ``keras_nlp.models.Backbone``; its architecture alone when read
-            from a run, whose weights are the trained model's.
+        backbone: the serialised architecture of the ``keras_nlp.models.Backbone``.
         source: the preset's name or directory, for messages.
+        weights: of the backbone; None when read from a run, which has those of the trained model.
     """
 
-    def __init__(self, preprocessor: Any, backbone: Any, source: str) -> None:
+    def __init__(
+        self,
+        preprocessor: Any,
+        backbone: dict[str, Any],
+        source: str,
+        weights: list[Any] | None = None,
+    ) -> None:
         super().__init__()
-        self.preprocessor, self.backbone, self.source = preprocessor, backbone, source
+        self.preprocessor, self.source = preprocessor, source
+        self._backbone, self._weights = json.dumps(backbone, indent=1), weights
 
     @classmethod
     def from_preset(cls, preset: str, sequence_length: int) -> PresetEncoder:
@@ -48,7 +55,8 @@ class PresetEncoder(tf.Module):
                 f"model.preset: the preset cannot be loaded. Expected the name or directory of a "
                 f"keras-nlp preset for texts. Received: {preset!r} ({error})."
             ) from error
-        return cls(preprocessor, backbone, preset)
+        config = keras.saving.serialize_keras_object(backbone)
+        return cls(preprocessor, config, preset, backbone.get_weights())
 
     def __call__(self, texts: Any) -> dict[str, Any]:
         """Encode ``(batch,)`` strings by the preset's preprocessor."""
@@ -64,11 +72,16 @@ class PresetEncoder(tf.Module):
         """Put a classifier on the backbone: ``(batch, 1, num_classes)`` logits.
 
         It reads the first token's state where the preset is of that kind (BERT and its family),
-        else the mean over the real tokens.
+        else the mean over the real tokens. The backbone is made here, where the strategy's scope
+        and the precision are those of the training.
         """
-        self.backbone.trainable = trainable
-        inputs = self.backbone.input
-        outputs = self.backbone.output
+        config = json.loads(self._backbone)
+        config["config"].pop("dtype", None)
+        backbone: Any = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        if self._weights is not None:
+            backbone.set_weights(self._weights)
+        backbone.trainable = trainable
+        inputs, outputs = backbone.input, backbone.output
         if isinstance(outputs, dict):
             states = outputs["sequence_output"]
             vector = outputs.get("pooled_output", states[:, 0])
@@ -83,8 +96,7 @@ class PresetEncoder(tf.Module):
     def save(self, directory: Path) -> None:
         """Write the preprocessor and the backbone's architecture."""
         self.preprocessor.save_to_preset(str(directory / "preset"))
-        config = keras.saving.serialize_keras_object(self.backbone)
-        (directory / "preset" / "config.json").write_text(json.dumps(config, indent=1))
+        (directory / "preset" / "config.json").write_text(self._backbone)
         (directory / "preset.json").write_text(json.dumps({"source": self.source}))
 
     @classmethod
@@ -99,7 +111,6 @@ class PresetEncoder(tf.Module):
             config = json.loads((path / "config.json").read_text())
             source = json.loads((directory / "preset.json").read_text())["source"]
             preprocessor = keras_nlp.models.TextClassifierPreprocessor.from_preset(str(path))
-            backbone = keras.saving.deserialize_keras_object(config, safe_mode=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: cannot be read. Received: {error}.") from error
-        return cls(preprocessor, backbone, source)
+        return cls(preprocessor, config, source)
