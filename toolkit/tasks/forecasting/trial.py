@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FEWEST = 2_000  # windows of single series below which no network is tried
 JUDGED = 4_000  # validation windows of single series at most
+RATE = 1e-3  # the learning rate begins with
 PAYS = 0.005  # share of the linear forecast's error that a network must save
 CANDIDATES: tuple[type[options.Network], ...] = (options.Transformer, options.GRU)
 
@@ -62,7 +63,7 @@ def _tried(
     np.random.seed(seed)
     model = task.build_model()
     task.initialise(model, train)
-    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer = keras.optimizers.Adam(RATE)
     optimizer.build(model.trainable_variables)
 
     @tf.function(reduce_retracing=True)
@@ -75,7 +76,10 @@ def _tried(
     first = _error(model, validation)
     size = int(np.clip(256 // len(task.targets), 8, 128))
     draw = np.random.Generator(np.random.Philox(key=[seed, 0]))
-    for _ in range(steps):
+    for number in range(steps):
+        # falls to none as in the training that it foretells, where noise would hide what is learnt
+        optimizer.learning_rate.assign(RATE * (1 - number / steps))
+        task.tick(f"trying {section.type}", number + 1, steps)
         batch = train.batch(draw.integers(0, len(train), size))
         step(batch.inputs, batch.targets, batch.weights / size)
     last = _error(model, validation)
