@@ -16,8 +16,8 @@ from toolkit.recipe import (
 )
 
 if TYPE_CHECKING:
+    from toolkit.data.layout import Layout
     from toolkit.data.roles import Role
-    from toolkit.data.series import Layout
     from toolkit.data.table import Table
 
 Count = Annotated[int, Field(ge=1)]
@@ -321,7 +321,7 @@ class Options(TaskOptions):
 
     def layout(self) -> "Layout":
         """Return which columns are what."""
-        from toolkit.data.series import Layout
+        from toolkit.data.layout import Layout
 
         data = self.data
         static = _listed(data.static)
