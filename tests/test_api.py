@@ -142,6 +142,8 @@ def test_evaluation(tiny_run: Any, frame: pd.DataFrame) -> None:
     assert json.loads(evaluation.to_json()) == evaluation.as_dict()
     with pytest.raises(DataError, match="no column 'label'"):
         tiny_run.evaluate(frame[["text"]])
+    with pytest.raises(DataError, match=r"row 0: column 'text' is empty"):
+        tiny_run.evaluate(frame.assign(text=["", *frame["text"][1:]]))
 
 
 def inputs(tiny_data: Path) -> Iterator[Any]:

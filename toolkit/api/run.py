@@ -20,12 +20,11 @@ from toolkit.api.evaluation import Evaluation
 from toolkit.api.inputs import InputReader, Inputs, input_roles
 from toolkit.api.preparing import make_examples
 from toolkit.api.tasks import load_task
-from toolkit.data.bad_rows import bad_rows, row_errors
 from toolkit.data.columns import column_name
 from toolkit.data.examples import Examples
 from toolkit.data.report import raise_all
 from toolkit.data.roles import Role, missing_columns
-from toolkit.data.splits import Splits, load_splits
+from toolkit.data.splits import Splits, load_splits, without_bad_rows
 from toolkit.data.table import Source, Table
 from toolkit.errors import ArgumentError, RunError
 from toolkit.recipe import load_recipe
@@ -141,8 +140,11 @@ class Run:
         optional = self.options.optional_roles()
         table = InputReader(self.options.data, roles, optional).whole(data)
         raise_all(missing_columns(table, roles))
-        raise_all(row_errors(table, bad_rows(table, roles)))
-        return table
+        skip = self.options.data.skip_bad_rows
+        tables, skipped = without_bad_rows({"data": table}, roles, skip, None)
+        for finding in skipped:
+            warnings.warn(str(finding), stacklevel=3)
+        return tables["data"]
 
     def evaluate_table(self, table: Table, name: str) -> Evaluation:
         """Score the model on an open table."""

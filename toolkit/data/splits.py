@@ -103,7 +103,7 @@ def load_splits(
     tables, decisions = _open_parts(data, _opener(data, roles, opening, placement, tick), opening)
     raise_all([f for table in tables.values() for f in missing_columns(table, roles)])
     decisions = _drop_unlabelled(tables, decisions, roles)
-    tables, skipped = _without_bad_rows(tables, roles, data.skip_bad_rows, problems)
+    tables, skipped = without_bad_rows(tables, roles, data.skip_bad_rows, problems)
     cut = cut_train(tables, data.split or SplitOptions(), roles, default_share)
     tables = {name: _limited(cut.tables[name], data.limit) for name in PARTS}
     _require_rows(tables)
@@ -198,13 +198,20 @@ def _drop_unlabelled(
     return [one for one in decisions if one.split not in hidden]
 
 
-def _without_bad_rows(
+def without_bad_rows(
     tables: dict[str, Table],
     roles: Sequence[Role],
     skip: bool,
     problems: list[Finding] | None,
 ) -> tuple[dict[str, Table], list[Finding]]:
-    """Drops rows that cannot be used; gives the warnings that say so, or raises the errors."""
+    """Drops rows that cannot be used; gives the warnings that say so, or raises the errors.
+
+    Args:
+        tables: By the name of their split.
+        roles: What is needed of them.
+        skip: Whether rows may be dropped.
+        problems: Takes the errors, where they are not to be raised.
+    """
     bad = {name: bad_rows(table, roles) for name, table in tables.items()}
     describe = skipped_rows if skip else row_errors
     findings = [one for name, found in bad.items() for one in describe(tables[name], found)]
