@@ -153,6 +153,7 @@ def fit(directory: Path, model: Any, **train: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_from_frame_to_verified_export(tmp_path: Path) -> None:
     run = fit(tmp_path / "run", MODELS["cnn"])
     report = run.report

@@ -64,8 +64,18 @@ def losses(task: Speech, table: Any, steps: int = 8) -> list[float]:
     return [float(step()) for _ in range(steps)]
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
-@pytest.mark.parametrize("module", [commands, utterances], ids=["label", "text"])
+BOTH = [(commands, "label", name) for name in MODELS] + [(utterances, "text", "crnn")]
+REST = [(utterances, "text", name) for name in MODELS if name != "crnn"]
+
+
+@pytest.mark.parametrize(
+    ("module", "model"),
+    [pytest.param(module, MODELS[name], id=f"{output}-{name}") for module, output, name in BOTH]
+    + [
+        pytest.param(module, MODELS[name], id=f"{output}-{name}", marks=pytest.mark.slow)
+        for module, output, name in REST
+    ],
+)
 def test_loss_falls(module: Any, model: Any) -> None:
     task, splits = prepared(some(module, 24), model)
     course = losses(task, splits.train)

@@ -25,6 +25,7 @@ def batch_of(task: Any, table: Any, rows: int = 8) -> Any:
     return examples.batch(np.arange(rows), tuple(int(n) for n in examples.lengths[:rows].max(0)))
 
 
+@pytest.mark.slow
 def test_the_cached_steps_are_the_whole() -> None:
     task, splits = task_of("joint")
     model = task.build_model()
@@ -59,7 +60,8 @@ def test_ctc_of_empty_and_of_too_long_texts() -> None:
     assert float(losses[0]) == pytest.approx(float(alone[0]), rel=1e-5)
 
 
-@pytest.mark.parametrize("decoder", [pytest.param("attention", marks=pytest.mark.slow), "joint"])
+@pytest.mark.slow
+@pytest.mark.parametrize("decoder", ["attention", "joint"])
 def test_loss_falls_and_answers_are_texts(decoder: str) -> None:
     task, splits = task_of(decoder, beam_width=3)
     model = task.build_model()

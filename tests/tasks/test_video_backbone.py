@@ -88,12 +88,18 @@ def test_features_are_worked_out_once_and_again_where_damaged(
     assert "not as it was written. Working out row 1 again" in caplog.text
 
 
-def fit(run: Path, preset: str, augment: Any = PLAIN, **more: Any) -> Any:
+def fit(run: Path, preset: str, augment: Any = PLAIN, devices: str = "auto", **more: Any) -> Any:
     return toolkit.fit(
         task={"type": "video", "num_frames": 4},
         data={"train": clips(16), "video": "clip", "frame_size": 32, "max_frames": 12},
         model=model(preset, **more),
-        train={"epochs": 2, "batch_size": 4, "augment": augment, "compile": "none"},
+        train={
+            "epochs": 2,
+            "batch_size": 4,
+            "augment": augment,
+            "compile": "none",
+            "devices": devices,
+        },
         evaluate={"bootstrap": 10},
         export="none",
         run=run,
@@ -106,6 +112,9 @@ def test_cached_features_train_the_same_model(tmp_path: Path, preset: str, cache
     assert len(list(cache.glob("*/*.features"))) == 14  # training and validation
     plain = fit(tmp_path / "plain", preset, trainable=False, cache_features=False)
     for a, b in zip(cached.model.get_weights(), plain.model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    both = fit(tmp_path / "both", preset, trainable=False, devices="cpu:2")
+    for a, b in zip(cached.model.get_weights(), both.model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
     one, two = (run.predict(clips(3)) for run in (cached, toolkit.load_run(plain.path)))
     np.testing.assert_allclose(one["score"], two["score"], atol=1e-4)
