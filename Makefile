@@ -7,7 +7,7 @@ setup:  ## make .venv with everything that developing needs
 	python3 -m venv .venv
 	.venv/bin/pip install --editable '.[test]'
 
-test:  ## the default tests, under 5 minutes on 2 cores
+test:  ## the default tests, 5 to 6 minutes on 2 cores
 	$(PYTHON) -m pytest
 
 slow:  ## the long tests
