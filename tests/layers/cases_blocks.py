@@ -57,6 +57,12 @@ SIGNALS = [
         trainable=False,
     ),
     Case(
+        "motion_statistics",
+        lambda: layers.MotionStatistics(lags=(1, 3), thresholds=(0.5, 1.0), grid=2),
+        series(4, 7, 3, 4, 2),
+        trainable=False,
+    ),
+    Case(
         "fill_gaps",
         lambda: layers.FillGaps(),
         series(4, 23, 2),

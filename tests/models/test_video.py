@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from toolkit import layers
 from toolkit.models import video, video_encoders
 
 FRAMES, SIZE = 4, 16
@@ -22,9 +23,9 @@ ENCODERS: dict[str, Any] = {
 }
 
 
-def build(name: str, reads: Any = "both") -> keras.Model:
+def build(name: str, reads: Any = "both", motion: bool = False) -> keras.Model:
     encoder = ENCODERS[name](video_encoders.image_encoder((4, 8)))
-    return video.classifier(encoder, 3, FRAMES, SIZE, reads, 0.5, 0, name)
+    return video.classifier(encoder, 3, FRAMES, SIZE, reads, 0.5, 0, name, motion=motion)
 
 
 def frames(batch: int = 2, clips: int = 2) -> np.ndarray:
@@ -58,3 +59,22 @@ def test_differences_do_not_see_what_stands_still() -> None:
     black = np.zeros_like(still)
     one, other = (np.asarray(model({"frames": each}, training=False)) for each in (still, black))
     np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_statistics_of_motion_answer_after_the_encoder() -> None:
+    model, inputs = build("conv3d", motion=True), frames()
+    layer = model.get_layer("motion_logits")
+    layer.kernel.assign(np.random.default_rng(0).standard_normal(layer.kernel.shape))
+    logits = np.asarray(model({"frames": inputs}, training=False))
+    assert logits.shape == (2, 4, 3)
+    encoder = keras.Model(model.input, model.get_layer("by_clip").output)
+    np.testing.assert_allclose(logits[:, :2], encoder({"frames": inputs}), atol=1e-5)
+    statistics = layers.MotionStatistics()(inputs[1, 1:])
+    seen = model.get_layer("motion_standardise")(statistics, training=False)
+    np.testing.assert_allclose(logits[1, 3], np.asarray(seen @ layer.kernel)[0], atol=1e-4)
+
+
+def test_still_clips_move_alike() -> None:
+    still = np.repeat(frames(2, 1)[:, :, :1], FRAMES, axis=2)
+    statistics = np.asarray(layers.MotionStatistics()(still[:, 0]))
+    np.testing.assert_allclose(statistics[:, :-2], 0, atol=1e-5)

@@ -218,6 +218,12 @@ def test_report(run: Any) -> None:
     assert report["intervals"]["accuracy"][0] <= report["scores"]["accuracy"]
 
 
+def test_few_videos_are_answered_by_statistics_of_motion_too(run: Any) -> None:
+    decision = run.directory.manifest()["decisions"]["model.motion_statistics"]
+    assert decision["value"] is True
+    assert run.model.output_shape == (None, None, 2)
+
+
 def test_the_last_weights_are_kept(run: Any) -> None:
     manifest = run.directory.manifest()
     assert manifest["best"]["step"] == manifest["training"]["steps"]

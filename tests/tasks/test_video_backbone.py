@@ -138,6 +138,7 @@ def test_a_backbone_is_fine_tuned_after_the_first_epoch(tmp_path: Path, preset: 
         ({"trainable": False, "cache_features": True}, {}, "changes pixels by crop, flip, colour"),
         ({"cache_features": True}, PLAIN, "a backbone that is trained gives other vectors"),
         ({"trainable": False, "freeze_epochs": 3}, {}, "stays as it is for ever"),
+        ({"motion_statistics": True}, {}, "a backbone's vectors stand for the frames"),
         ({"backbone": None, "freeze_epochs": 3}, {}, "it is about a backbone, and there is none"),
     ],
 )

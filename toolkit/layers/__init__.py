@@ -26,6 +26,7 @@ from toolkit.layers.lsh_attention import LSHAttention
 from toolkit.layers.lstm import LSTM, LSTMCell
 from toolkit.layers.masked_pooling import MaskedPooling
 from toolkit.layers.mfcc import MFCC
+from toolkit.layers.motion_statistics import MotionStatistics
 from toolkit.layers.multi_head_attention import MultiHeadAttention
 from toolkit.layers.ngram_bag import NGramBag
 from toolkit.layers.patches import Patches
@@ -81,6 +82,7 @@ __all__ = [
     "LocalAttention",
     "LogMelSpectrogram",
     "MaskedPooling",
+    "MotionStatistics",
     "MultiHeadAttention",
     "NGramBag",
     "Patches",

@@ -1,7 +1,8 @@
-"""Builders of video classifiers: from clips of frames to ``(batch, clips, classes)`` logits.
+"""Builders of video classifiers: from clips of frames to ``(batch, answers, classes)`` logits.
 
 Frames are ``(batch, clips, frames, height, width, 3)`` with values from 0 to 255. Clips are
-several looks at one video; the answer is the mean over them. Each model reads them alone.
+several looks at one video, each of which a model reads alone and gives one or two answers to. Each
+answer learns by itself; the video's is the mean over all of them.
 """
 
 from __future__ import annotations
@@ -45,8 +46,14 @@ def classifier(
     seed: int,
     name: str,
     standardised: bool = True,
+    motion: bool = False,
 ) -> keras.Model:
     """Build what reads the frames, the encoder and softmax logits.
+
+    With `motion` each clip has a second answer, a logistic regression on
+    :class:`toolkit.layers.MotionStatistics`: what few videos suffice for. As it learns beside the
+    encoder and not from what that leaves over, the encoder's knowing the training videos by heart
+    does not keep it from learning.
 
     Args:
         encoder: from the channels of a clip to one vector.
@@ -58,14 +65,15 @@ def classifier(
         seed: of the dropout.
         name: of the model.
         standardised: give the encoder channels of mean 0 and variance 1, not 0 to 255.
+        motion: give the second answer.
 
     Returns:
         A model from ``{"frames": (batch, clips, num_frames, frame_size, frame_size, 3)}`` to
-        ``(batch, clips, num_classes)`` logits.
+        ``(batch, answers, num_classes)`` logits; with `motion` the encoder's come first.
     """
     shape = (num_frames, frame_size, frame_size, 3)
     frames = keras.Input((None, *shape), dtype="float32", name="frames")
-    clips = ops.reshape(frames, (-1, *shape))
+    pixels = clips = ops.reshape(frames, (-1, *shape))
     if standardised:  # roughly, until the data has told how
         clips = keras.layers.Rescaling(1 / 64, offset=-2.0, name="rescale")(clips)
     if reads != "rgb":
@@ -76,7 +84,22 @@ def classifier(
         )(clips)
     vector = keras.layers.Dropout(dropout, seed=seed, name="vector_dropout")(encoder(clips))
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(vector)
-    return keras.Model({"frames": frames}, Unfolded(name="by_clip")(logits, frames), name=name)
+    answers = Unfolded(name="by_clip")(logits, frames)
+    if motion:
+        second = Unfolded(name="motion_by_clip")(motion_logits(pixels, num_classes), frames)
+        answers = keras.layers.Concatenate(axis=1, name="answers")([answers, second])
+    return keras.Model({"frames": frames}, answers, name=name)
+
+
+def motion_logits(clips: Any, num_classes: int) -> Any:
+    """Logits of a logistic regression on statistics of motion, ``(clips, num_classes)``."""
+    statistics = layers.MotionStatistics(dtype="float32", name="motion")(clips)
+    statistics = keras.layers.BatchNormalization(
+        momentum=0.95, center=False, scale=False, dtype="float32", name="motion_standardise"
+    )(statistics)
+    return keras.layers.Dense(
+        num_classes, kernel_initializer="zeros", dtype="float32", name="motion_logits"
+    )(statistics)
 
 
 def with_attention(model: keras.Model) -> keras.Model | None:

@@ -11,7 +11,9 @@ from toolkit.models.backbones import pretrained_encoder
 from toolkit.tasks.video import options
 
 
-def build(model: Any, num_classes: int, num_frames: int, frame_size: int, seed: int) -> keras.Model:
+def build(
+    model: Any, num_classes: int, num_frames: int, frame_size: int, seed: int, motion: bool
+) -> keras.Model:
     """Build the model that a section names.
 
     Args:
@@ -20,6 +22,7 @@ def build(model: Any, num_classes: int, num_frames: int, frame_size: int, seed: 
         num_frames: of a clip.
         frame_size: height and width.
         seed: of the dropouts.
+        motion: answer by statistics of motion too.
     """
     pretrained = getattr(model, "backbone", None) is not None
     reads = model.reads
@@ -35,6 +38,7 @@ def build(model: Any, num_classes: int, num_frames: int, frame_size: int, seed: 
         seed=seed,
         name=model.type,
         standardised=not pretrained,
+        motion=motion,
     )
 
 

@@ -121,6 +121,11 @@ class Network(Section):
         "colours where there is a backbone.",
     )
     dropout: Rate = Field(0.5, description="Of the vector that the label is read from.")
+    motion_statistics: Auto | bool = Field(
+        "auto",
+        description="Also answer by a logistic regression on how much, and how unevenly, a clip "
+        "moves; auto: with fewer than 2,000 training videos and no backbone.",
+    )
 
 
 class FrameNetwork(Network):
@@ -160,6 +165,11 @@ class FrameNetwork(Network):
             refuse("weights", "there is no backbone that they could be of; name it")
         if self.backbone is not None and self.reads not in ("auto", "rgb"):
             refuse("reads", "a backbone reads colours; leave this out or say rgb")
+        if self.backbone is not None and self.motion_statistics is True:
+            refuse(
+                "motion_statistics",
+                "a backbone's vectors stand for the frames; leave this out or say false",
+            )
         of_backbone = ("trainable", "freeze_epochs", "backbone_rate", "cache_features")
         for name in of_backbone if self.backbone is None else ():
             if getattr(self, name) != type(self).model_fields[name].default:

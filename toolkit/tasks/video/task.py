@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from toolkit.data.table import Table
 
 KEPT = {"uniform": 4, "stride": 32}  # frames of a video for each frame of a clip
+FEW = 2000  # videos
 STEPS = 500  # of training, where the recipe leaves it open, for little data
 MAX_EPOCHS, MIN_EPOCHS = 60, 10
 
@@ -80,6 +81,9 @@ class Video(Task[options.Options]):
         self.weights = class_weights(self.options.task.class_weights, encoded, self.labels)
         for table in (splits.train, splits.validation, splits.test):
             clips_of(table, self.options.data)  # sees that what starts also ends
+        if self.options.model.motion_statistics == "auto":
+            reason = f"{self.rows} training videos" if self._pixels() else "a backbone is named"
+            self.decisions["model.motion_statistics"] = Decision(self._motion(), reason)
         if self.options.data.max_frames == "auto":
             reason = f"enough for clips of {self.options.task.num_frames} frames drawn at random"
             self.decisions["data.max_frames"] = Decision(self.decoding.max_frames, reason)
@@ -154,14 +158,24 @@ class Video(Task[options.Options]):
     # -- model --------------------------------------------------------------------------------
 
     def build_model(self) -> keras.Model:
-        """Build the classifier: ``(batch, clips, labels)`` logits."""
+        """Build the classifier: ``(batch, answers, labels)`` logits."""
         return models.build(
             self.options.model,
             len(self.labels),
             self.sampler.num_frames,
             self.decoding.frame_size,
             self.options.run.seed,
+            self._motion(),
         )
+
+    def _motion(self) -> bool:
+        """Whether statistics of motion answer too."""
+        wanted = self.options.model.motion_statistics
+        return self._pixels() and self.rows < FEW if wanted == "auto" else wanted
+
+    def _pixels(self) -> bool:
+        """Whether no backbone stands between the frames and what is learnt."""
+        return not getattr(self.options.model, "backbone", None)
 
     def frozen_stage(self, model: keras.Model) -> FrozenStage | None:
         """A backbone that is not trained, where clips are not changed before it."""
@@ -191,7 +205,7 @@ class Video(Task[options.Options]):
         return LateStage(backbone_weights(model), section.freeze_epochs, section.backbone_rate)
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
-        """Cross-entropy in nats, the mean over clips; of both labels where clips are blended."""
+        """Cross-entropy in nats, the mean over answers; of both labels where clips are blended."""
         log_probabilities = ops.log_softmax(ops.cast(outputs, "float32"), axis=-1)
         losses = self._cross_entropy(log_probabilities, targets["label"])
         if "share" in targets:
@@ -208,7 +222,7 @@ class Video(Task[options.Options]):
     def recommended(self) -> dict[str, Decision]:
         """What suits small and middling sets of short videos."""
         videos = f"{self.rows} training videos"
-        batch_size = 16 if self.rows < 2000 else 32
+        batch_size = 16 if self.rows < FEW else 32
         epochs = round(STEPS * batch_size / max(self.rows, 1))
         return {
             "batch_size": Decision(batch_size, videos),
@@ -225,7 +239,7 @@ class Video(Task[options.Options]):
         return Monitor("accuracy" if plain else "f1", "max")
 
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
-        """``probabilities``, ``(batch, labels)``, the mean over clips.
+        """``probabilities``, ``(batch, labels)``, the mean over clips and answers to each.
 
         Where the model weighs frames, also ``frame_weights``, ``(batch, clips, frames)``.
         """
