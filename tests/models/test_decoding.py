@@ -72,6 +72,15 @@ def test_a_wide_beam_is_brute_force(length_penalty: float) -> None:
         np.testing.assert_allclose(scores[row], want, rtol=1e-5)
 
 
+def test_each_row_has_a_length_penalty_of_its_own() -> None:
+    together = searched([4, 4], [0, 0], beam_size=8, length_penalty=tf.constant([0.0, 2.0]))
+    for row, penalty in enumerate([0.0, 2.0]):
+        alone = searched([4], [0], beam_size=8, length_penalty=penalty)
+        for value, want in zip(together, alone, strict=True):
+            np.testing.assert_allclose(value[row], want[0], rtol=1e-5)
+    assert (together[0][1] != 0).sum() > (together[0][0] != 0).sum()
+
+
 def test_a_beam_of_one_is_greedy() -> None:
     chain = Chain()
     for source in range(4):

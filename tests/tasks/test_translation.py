@@ -19,6 +19,7 @@ from toolkit.errors import ArgumentError, DataError, RecipeError, RunError, Veri
 from toolkit.tasks.base import dense
 from toolkit.tasks.translation.alignment import attention_of
 from toolkit.tasks.translation.options import Options
+from toolkit.tasks.translation.ranking import PENALTIES, best_penalty
 from toolkit.tasks.translation.task import Translation
 
 SMALL = {
@@ -277,6 +278,31 @@ def test_the_report(run: Any) -> None:
     assert report["worst_sentences"][0]["chrf"] <= report["best_sentences"][0]["chrf"]
     assert ", line " in report["worst_sentences"][0]["where"]
     assert run.history[-1]["validation_loss"] < run.history[0]["validation_loss"]
+
+
+def test_the_length_penalty_is_the_best_of_the_validation_part(run: Any) -> None:
+    decision = run.directory.manifest()["decisions"]["task.length_penalty"]
+    scores = {
+        float(part.split(": ")[0]): float(part.split(": ")[1])
+        for part in decision["reason"].split(" with ")[1].split(", ")
+    }
+    assert list(scores) == list(PENALTIES)
+    assert scores[decision["value"]] == max(scores.values())
+    again = toolkit.load_run(run.path)
+    assert again.task.length_penalty == run.task.length_penalty == decision["value"]
+    validation = run.splits().validation
+    found = again.evaluate_table(validation, "validation")
+    assert found.scores["bleu"] == pytest.approx(scores[decision["value"]], abs=0.01)
+
+
+def test_a_penalty_must_pay() -> None:
+    rows = [f"{number}" for number in PENALTIES for _ in range(2)]
+
+    def score(values: dict[str, float]) -> Any:
+        return best_penalty(rows, lambda texts: ("BLEU", values.get(texts[0], 1.0)))[0]
+
+    assert score({}) == 1.0
+    assert score({"2.0": 3.0, "0.6": 2.0}) == 2.0
 
 
 def test_answers(run: Any) -> None:

@@ -117,6 +117,7 @@ def fit(
             distribution=distribution,
         )
         with clock.measure("evaluate"):
+            finished.conclude(prepared.splits.validation)
             evaluation = finished.evaluate_table(prepared.splits.test, "test split")
         if distribution.is_chief:
             finished.write_report(evaluation)
@@ -152,6 +153,7 @@ def _prepare(recipe: Recipe, saved_state: Path | None, working: Working) -> Prep
     splits = checked_splits(recipe, working)
     if saved_state is not None and saved_state.is_dir():
         task = load_task(recipe.options, RunDirectory(saved_state.parent))
+        task.tick = working
     else:
         task = make_task(recipe.options)
         task.tick = working
@@ -244,7 +246,7 @@ def _describe(
         devices=distribution.description,
         seed=options.run.seed,
         data=_data_facts(splits),
-        decisions={name: decision.as_dict() for name, decision in task.decisions.items()},
+        decisions=task.decided(),
     )
 
 

@@ -8,7 +8,7 @@ import os
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from toolkit.api.evaluation import Evaluation
 from toolkit.api.inputs import InputReader, Inputs, input_roles
-from toolkit.api.preparing import make_examples
+from toolkit.api.preparing import Working, make_examples
 from toolkit.api.tasks import load_task
 from toolkit.data.columns import column_name
 from toolkit.data.examples import Examples
@@ -77,7 +77,10 @@ class Run:
     @cached_property
     def task(self) -> Task[Any]:
         """The task with its fitted state."""
-        return load_task(self.options, self.directory) if self._task is None else self._task
+        if self._task is None:
+            self._task = load_task(self.options, self.directory)
+            self._task.tick = Working()
+        return self._task
 
     @cached_property
     def model(self) -> keras.Model:
@@ -121,6 +124,14 @@ class Run:
         return dict(json.loads(path.read_text(encoding="utf-8")))
 
     # -- answers ------------------------------------------------------------------------------
+
+    def conclude(self, validation: Table) -> None:
+        """Settle what the trained task settles by the validation split, and keep it."""
+        before = self.task.decided()
+        self.task.conclude(validation, self._answers)
+        if self.directory.writes and self.task.decided() != before:
+            self.task.save(self.directory.task)
+            self.directory.note(decisions=self.task.decided())
 
     def evaluate(self, data: str | os.PathLike[str] | pd.DataFrame | None = None) -> Evaluation:
         """Score the model on its test split, or on other data with the same columns.
@@ -271,7 +282,8 @@ class Run:
     def _answers(self, examples: Examples) -> dict[str, NDArray[Any]]:
         written = self.options.evaluate.batch_size
         size = written if isinstance(written, int) else BATCH_SIZE
-        return self._evaluator(examples, batch_size=size)[0]
+        tick = partial(self.task.tick, "batches answered")
+        return self._evaluator(examples, batch_size=size, tick=tick)[0]
 
     # -- export -------------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ def beam_search(
     rules: Rules,
     *,
     beam_size: int = 1,
-    length_penalty: float = 1.0,
+    length_penalty: float | Tensor = 1.0,
     coverage_penalty: float = 0.0,
     num_answers: int = 1,
 ) -> Answers:
@@ -106,7 +106,8 @@ def beam_search(
         encoded: what `decoder.initial_state` takes.
         rules: what outputs may look like.
         beam_size: hypotheses of each row.
-        length_penalty: 0 ranks by probability, which favours short outputs; 1 by the mean.
+        length_penalty: 0 ranks by probability, which favours short outputs; 1 by the mean; or
+            (batch,), one for each row.
         coverage_penalty: weight of what the attention left unread.
         num_answers: how many answers of each row, at most `beam_size`.
 
@@ -139,11 +140,12 @@ class _Beam:
         decoder: Decoder,
         rules: Rules,
         width: int,
-        length_penalty: float,
+        length_penalty: float | Tensor,
         coverage_penalty: float,
     ) -> None:
         self.decoder, self.rules, self.width = decoder, rules, width
-        self.length_penalty, self.coverage_penalty = length_penalty, coverage_penalty
+        self.length_penalty = ops.reshape(ops.cast(length_penalty, "float32"), (-1, 1))
+        self.coverage_penalty = coverage_penalty
 
     def run(self, encoded: Any) -> Answers:
         self.batch = ops.shape(self.rules.limits)[0]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 OptionsT = TypeVar("OptionsT", bound="TaskOptions")
 Tensors = dict[str, Any]
 Tick = Callable[[str, int, int], None]
+Answering = Callable[[Examples], dict[str, NDArray[Any]]]
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class Task(ABC, Generic[OptionsT]):
         self.decisions: dict[str, Decision] = {}
         self.tick: Tick = _silent
         """Told ``(what, done, total)`` by work that may take more than two seconds."""
+
+    def decided(self) -> dict[str, Any]:
+        """Return the decisions as plain data for the run's manifest."""
+        return {name: decision.as_dict() for name, decision in self.decisions.items()}
 
     # -- data ---------------------------------------------------------------------------------
 
@@ -216,6 +221,16 @@ class Task(ABC, Generic[OptionsT]):
     def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """Return what :meth:`score` needs while training; :meth:`answer` unless too slow."""
         return self.answer(model, inputs)
+
+    def conclude(self, validation: Table, answers: Answering) -> None:
+        """Settle how to answer, once the weights are known; nothing by default.
+
+        Decisions say what was settled; :meth:`save` keeps it.
+
+        Args:
+            validation: the split that choices are made by.
+            answers: gives :meth:`answer` of examples, in their order.
+        """
 
     @abstractmethod
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:

@@ -64,6 +64,23 @@ def report_on(
     }
 
 
+def main_score(
+    predictions: list[str],
+    references: list[str],
+    options: TranslationEvaluate,
+    lowercase: bool,
+) -> tuple[str, float]:
+    """Return the name and value of the first score that the report has."""
+    names = ("bleu",) if options.metrics == "auto" else options.metrics
+    if "bleu" in names:
+        tokenize = _tokenizer(references) if options.tokenize == "auto" else options.tokenize
+        lowercase = lowercase if options.lowercase == "auto" else options.lowercase
+        return "BLEU", BLEU(predictions, references, tokenize, lowercase)()
+    if "chrf" in names:
+        return "chrF", chrf(predictions, references)[0]
+    return "ROUGE-L", float(rouge(predictions, references)["rougeL"].mean())
+
+
 def compared(
     predictions: list[str],
     others: list[str],

@@ -15,7 +15,13 @@ from toolkit.tasks.translation.sides import Sides
 
 
 def search(
-    model: Any, sides: Sides, task: TranslationSection, seed: int, source: Any, prefix: Any = None
+    model: Any,
+    sides: Sides,
+    task: TranslationSection,
+    seed: int,
+    source: Any,
+    prefix: Any = None,
+    length_penalty: Any = 1.0,
 ) -> Answers:
     """Search for the answers, or draw them.
 
@@ -27,6 +33,7 @@ def search(
         seed: of the draws; the same source draws the same.
         source: ``(batch, length)`` ids, 0 as padding.
         prefix: ``(batch, length)`` ids that answers must begin with, 0 where free; or None.
+        length_penalty: of the beam's ranking, a number or ``(batch,)``.
     """
     decoder = model if isinstance(model, Seq2Seq | PresetSeq2Seq) else Uncached(model)
     encoded = decoder.encode(source)
@@ -37,7 +44,7 @@ def search(
             encoded,
             rules,
             beam_size=task.beam_size,
-            length_penalty=task.length_penalty,
+            length_penalty=length_penalty,
             coverage_penalty=task.coverage_penalty,
             num_answers=task.num_answers,
         )

@@ -16,20 +16,21 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from toolkit.data.columns import optional_texts, texts
-from toolkit.data.examples import Examples
+from toolkit.data.examples import Examples, sample_rows
 from toolkit.data.store import StoredExamples
 from toolkit.errors import ArgumentError, RunError
 from toolkit.layers import tied_cross_entropy
 from toolkit.models.decoding import Answers
 from toolkit.models.seq2seq import Seq2Seq
 from toolkit.ragged import Ragged
-from toolkit.tasks.base import Decision, Monitor, Task, Tensors, dense
+from toolkit.tasks.base import Answering, Decision, Monitor, Task, Tensors, dense
 from toolkit.tasks.translation import models, options
 from toolkit.tasks.translation.alignment import attention_of, draw, with_end
 from toolkit.tasks.translation.losses import r_drop_loss, smoothed_loss, token_losses
 from toolkit.tasks.translation.pairs import Pairs, require_size, too_long_or_uneven
 from toolkit.tasks.translation.preset import PresetSides
-from toolkit.tasks.translation.reporting import compared, report_on
+from toolkit.tasks.translation.ranking import PENALTY, ROWS, USUAL, best_penalty, under_each
+from toolkit.tasks.translation.reporting import compared, main_score, report_on
 from toolkit.tasks.translation.searching import search
 from toolkit.tasks.translation.settling import (
     MAX_LENGTH,
@@ -59,6 +60,8 @@ class Translation(Task[options.Options]):
         self.rows = 0
         self.pieces = 0
         self.dropout = 0.0
+        penalty = options.task.length_penalty
+        self.length_penalty = USUAL if penalty == "auto" else penalty
         self.pairs: Sides | None = None
         self._cutters: dict[str, BPEDropout] = {}
 
@@ -108,6 +111,7 @@ class Translation(Task[options.Options]):
             "rows": self.rows,
             "pieces": self.pieces,
             "dropout": self.dropout,
+            "length_penalty": self.length_penalty,
             "model": self.model_options.model_dump(mode="json"),
         }
         (directory / "translation.json").write_text(json.dumps(content, indent=1))
@@ -119,7 +123,7 @@ class Translation(Task[options.Options]):
         try:
             content = json.loads(path.read_text())
             self.rows, self.pieces = content["rows"], content["pieces"]
-            self.dropout = content["dropout"]
+            self.dropout, self.length_penalty = content["dropout"], content["length_penalty"]
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path}: cannot be read. Received: {error}.") from error
@@ -267,7 +271,8 @@ class Translation(Task[options.Options]):
 
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """``tokens`` ``(batch, answers, length)``, ``scores``, and the known answer's loss."""
-        found = self.search(model, inputs["source"], inputs.get("prefix"))
+        penalty = inputs.get(PENALTY, self.length_penalty)
+        found = self.search(model, inputs["source"], inputs.get("prefix"), penalty)
         answers = {"tokens": found.tokens, "scores": found.scores}
         if "target" in inputs:
             pair = {name: inputs[name] for name in ("source", "target")}
@@ -275,10 +280,30 @@ class Translation(Task[options.Options]):
             answers["cross_entropy"] = token_losses(logits, inputs["target"])
         return answers
 
-    def search(self, model: keras.Model, source: Any, prefix: Any = None) -> Answers:
+    def search(
+        self, model: keras.Model, source: Any, prefix: Any = None, penalty: Any = None
+    ) -> Answers:
         """Search for the answers to padded ids, ``(batch, length)``; see :func:`search`."""
         task, seed = self.options.task, self.options.run.seed
-        return search(model, self.fitted, task, seed, source, prefix)
+        penalty = self.length_penalty if penalty is None else penalty
+        return search(model, self.fitted, task, seed, source, prefix, penalty)
+
+    def conclude(self, validation: Table, answers: Answering) -> None:
+        """Choose the length penalty where the recipe leaves it open and a beam ranks answers."""
+        task = self.options.task
+        ranked = task.sampling is None and task.beam_size > 1
+        if task.length_penalty != "auto" or not ranked or not len(validation):
+            return
+        rows = sample_rows(len(validation), ROWS, seed=0)
+        table = validation.take(rows).read()
+        examples = self.examples(table, targets=False)
+        assert isinstance(examples, StoredExamples)
+        found = self._texts(answers(under_each(examples))["tokens"][:, 0])
+        references = [self._as_scored(text) for text in self._sides(table)[1]]
+        options, lowercase = self.options.evaluate, self.fitted.lowercase
+        self.length_penalty, self.decisions["task.length_penalty"] = best_penalty(
+            found, lambda texts: main_score(texts, references, options, lowercase)
+        )
 
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """Perplexity; while training, the loss says the same."""
@@ -411,7 +436,7 @@ class Translation(Task[options.Options]):
         return {
             "outputs": {
                 "target": "the best answer's text",
-                "score": f"log-probability / pieces ** {task.length_penalty}",
+                "score": f"log-probability / pieces ** {self.length_penalty:g}",
                 "targets": f"all answers, best first, by a {how}",
                 "scores": "of all answers",
             },
