@@ -12,7 +12,6 @@ prediction, in examples per second.
 
 import argparse
 import os
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -20,7 +19,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from timing import report
+from timing import rates_in_turn, report
 
 import toolkit.api.fitting as fitting
 from toolkit.recipe import TrainOptions
@@ -32,7 +31,7 @@ from toolkit.training.optimizers import UpdateRule, make_optimizer
 from toolkit.training.settings import settle
 
 WORDS, WIDTH, UNITS, LENGTH, BATCH = 20_000, 128, 128, 400, 64
-STRETCH = 12  # batches timed at a time
+STRETCH = 6  # batches timed at a time
 MODELS = {
     "lstm": {"type": "lstm", "embedding_dim": WIDTH, "units": UNITS, "bag": False},
     "transformer": {
@@ -150,20 +149,6 @@ class Ours:
         """Answer the validation texts and say how many."""
         self.evaluator(self.validation, batch_size=256)
         return len(self.validation)
-
-
-def rates_in_turn(runs: dict[str, object], repeats: int) -> dict[str, float]:
-    """Median examples per second of each, one stretch each in turn."""
-    for run in runs.values():
-        run()
-        run()
-    rates: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            count = run()
-            rates[name].append(count / (time.perf_counter() - start))
-    return {name: float(np.median(each)) for name, each in rates.items()}
 
 
 def compare(kind: str, frame: pd.DataFrame, repeats: int) -> None:

@@ -10,33 +10,71 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 Name = TypeVar("Name", bound=Hashable)
-
-
-def milliseconds(run: Callable[[], Any]) -> float:
-    """One run; it has to wait for its own result."""
-    start = time.perf_counter()
-    run()
-    return (time.perf_counter() - start) * 1e3
+SECONDS_BETWEEN_LINES = 5.0
 
 
 def in_turn(
     runs: Mapping[Name, Callable[[], Any]], repeats: int = 9, warm_up: int = 2
 ) -> dict[Name, float]:
-    """Median milliseconds of each, run in turn, each round beginning with another.
+    """Median milliseconds of each, run in turn; a run has to wait for its own result."""
+    taken = _taken_in_turn(runs, repeats, warm_up)
+    return {
+        name: statistics.median(1e3 * seconds for seconds, _ in each)
+        for name, each in taken.items()
+    }
+
+
+def rates_in_turn(
+    runs: Mapping[Name, Callable[[], float]], repeats: int = 5, warm_up: int = 2
+) -> dict[Name, float]:
+    """Median of how much each did by the second, run in turn; a run returns how much it did."""
+    taken = _taken_in_turn(runs, repeats, warm_up)
+    return {
+        name: statistics.median(count / seconds for seconds, count in each)
+        for name, each in taken.items()
+    }
+
+
+def _taken_in_turn(
+    runs: Mapping[Name, Callable[[], Any]], repeats: int, warm_up: int
+) -> dict[Name, list[tuple[float, Any]]]:
+    """Seconds and results of each run, each round beginning with another.
 
     What else the machine does in the meantime, and what a run leaves behind for the next (threads
     that still spin, a cold cache), then hits all of them alike.
     """
-    for run in runs.values():
-        for _ in range(warm_up):
-            run()
     names = list(runs)
-    times: dict[Name, list[float]] = {name: [] for name in names}
+    taken: dict[Name, list[tuple[float, Any]]] = {name: [] for name in names}
+    progress = _Progress((warm_up + repeats) * len(names))
+    for name in names:
+        for _ in range(warm_up):
+            runs[name]()
+            progress.done(f"{name}, warming up")
     for number in range(repeats):
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            times[name].append(milliseconds(runs[name]))
-    return {name: statistics.median(values) for name, values in times.items()}
+            start = time.perf_counter()
+            result = runs[name]()
+            taken[name].append((time.perf_counter() - start, result))
+            progress.done(f"{name}, round {number + 1} of {repeats}")
+    return taken
+
+
+class _Progress:
+    """A line on stderr every few seconds: what was run, and about how long the rest takes."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.count = total, 0
+        self.began = self.told = time.monotonic()
+
+    def done(self, what: str) -> None:
+        """Count a run."""
+        self.count += 1
+        now = time.monotonic()
+        if now - self.told > SECONDS_BETWEEN_LINES:
+            self.told = now
+            left = (now - self.began) * (self.total - self.count) / self.count
+            print(f"{what}, about {left:.0f} s left", file=sys.stderr, flush=True)
 
 
 def compare(

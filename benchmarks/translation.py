@@ -19,7 +19,6 @@ import argparse
 import itertools
 import os
 import tempfile
-import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,7 +27,7 @@ import keras
 import keras_nlp
 import numpy as np
 import tensorflow as tf
-from timing import in_turn, report
+from timing import in_turn, rates_in_turn, report
 
 import toolkit
 import toolkit.api.fitting as fitting
@@ -149,24 +148,11 @@ class Ours:
         return float(sum(self.examples.weights[part[part >= 0]].sum() for part in rows))
 
 
-def rates_in_turn(runs: dict, repeats: int) -> dict[str, float]:
-    """Median pieces a second of each, one stretch each in turn."""
-    for run in runs.values():
-        run()
-    rates: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            count = run()
-            rates[name].append(count / (time.perf_counter() - start))
-    return {name: float(np.median(each)) for name, each in rates.items()}
-
-
 def train(prepared: fitting.Prepared, repeats: int, xla: bool) -> None:
     runs = {"ours_graph": Ours(prepared, False).train}
     for mode in ("graph", "xla") if xla else ("graph",):
         runs[f"reference_{mode}"] = Reference(prepared, mode == "xla").train
-    rates = rates_in_turn(runs, repeats)
+    rates = rates_in_turn(runs, repeats, warm_up=1)
     best = max(rate for name, rate in rates.items() if name.startswith("reference"))
     figures = {name: round(rate) for name, rate in rates.items()}
     ratio = round(rates["ours_graph"] / best, 2)
