@@ -48,8 +48,8 @@ class TranslationSection(TaskSection):
     beam_size: Count = Field(5, description="Hypotheses that the search follows; 1: greedy.")
     length_penalty: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",
-        description="Answers are ranked by log P / length ** this: 0 favours short ones. auto: the "
-        "best of a few on the validation part, after training; 1 without a beam.",
+        description="Answers are ranked by log P / length ** this: 0 favours short ones. auto: 1, "
+        "or after training another that is clearly better on the validation part.",
     )
     coverage_penalty: float = Field(
         0.0, ge=0, description="Weight of the source that the attention has left unread."

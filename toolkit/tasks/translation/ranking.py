@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toolkit.data.store import StoredExamples
+from toolkit.metrics.translation import BLEU, paired_difference
 from toolkit.tasks.base import Decision
 
 PENALTIES = (0.6, 1.0, 1.5, 2.0)
 USUAL = 1.0
+DOUBT = 0.05  # most: the share of resamples in which the better one is no better
 ROWS = 500  # of the validation part: each is searched once for each penalty
 PENALTY = "length_penalty"  # the input that tells the search
 
@@ -25,22 +25,26 @@ def under_each(examples: StoredExamples) -> StoredExamples:
     return StoredExamples({**repeated.inputs, PENALTY: penalties}, {}, axes=examples.axes)
 
 
-def best_penalty(
-    texts: list[str], score: Callable[[list[str]], tuple[str, float]]
-) -> tuple[float, Decision]:
+def best_penalty(texts: list[str], bleu: Callable[[list[str]], BLEU]) -> tuple[float, Decision]:
     """Choose by the answers to :func:`under_each`.
+
+    The validation part is small and its lengths are not those of other texts, so the usual penalty
+    stays unless another is better with hardly a doubt.
 
     Args:
         texts: the best answer of each row.
-        score: the name and value of the score of one penalty's answers.
+        bleu: scores one penalty's answers.
     """
     size = len(texts) // len(PENALTIES)
-    parts = [texts[start : start + size] for start in range(0, len(texts), size)]
-    named = [score(part) for part in parts]
-    scores: NDArray[Any] = np.array([value for _, value in named])
-    best = int(scores.argmax())
-    usual = PENALTIES.index(USUAL)
-    best = usual if scores[best] <= scores[usual] else best
+    scored = [bleu(texts[start : start + size]) for start in range(0, len(texts), size)]
+    scores = [each() for each in scored]
+    usual, best = PENALTIES.index(USUAL), int(np.argmax(scores))
     listed = ", ".join(f"{p:g}: {s:.2f}" for p, s in zip(PENALTIES, scores, strict=True))
-    reason = f"{named[0][0]} of {size} validation pairs with {listed}"
+    reason = f"BLEU of {size} validation pairs with {listed}"
+    if scores[best] > scores[usual]:
+        doubt = paired_difference(scored[best], scored[usual])[2]
+        reason += f"; {PENALTIES[best]:g} is no better with p = {doubt:.3f}"
+        best = best if doubt <= DOUBT else usual
+    else:
+        best = usual
     return PENALTIES[best], Decision(PENALTIES[best], reason)

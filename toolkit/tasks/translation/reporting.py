@@ -40,14 +40,11 @@ def report_on(
         others: further scores.
     """
     names = ("bleu", "chrf") if options.metrics == "auto" else options.metrics
-    tokenize = _tokenizer(references) if options.tokenize == "auto" else options.tokenize
-    if options.lowercase != "auto":
-        lowercase = options.lowercase
     scores: dict[str, float] = {}
     signatures: dict[str, str] = {}
     spread: dict[str, Any] = {}
     if "bleu" in names:
-        bleu = BLEU(predictions, references, tokenize, lowercase)
+        bleu = bleu_of(predictions, references, options, lowercase)
         scores["bleu"], signatures["bleu"] = bleu(), bleu.signature
         spread |= _intervals(lambda drawn: {"bleu": bleu(drawn)}, len(references), options)
     if "chrf" in names:
@@ -64,21 +61,16 @@ def report_on(
     }
 
 
-def main_score(
+def bleu_of(
     predictions: list[str],
     references: list[str],
     options: TranslationEvaluate,
     lowercase: bool,
-) -> tuple[str, float]:
-    """Return the name and value of the first score that the report has."""
-    names = ("bleu",) if options.metrics == "auto" else options.metrics
-    if "bleu" in names:
-        tokenize = _tokenizer(references) if options.tokenize == "auto" else options.tokenize
-        lowercase = lowercase if options.lowercase == "auto" else options.lowercase
-        return "BLEU", BLEU(predictions, references, tokenize, lowercase)()
-    if "chrf" in names:
-        return "chrF", chrf(predictions, references)[0]
-    return "ROUGE-L", float(rouge(predictions, references)["rougeL"].mean())
+) -> BLEU:
+    """BLEU of some texts, as the recipe says; ``lowercase`` is what ``auto`` means for the case."""
+    tokenize = _tokenizer(references) if options.tokenize == "auto" else options.tokenize
+    lowercase = lowercase if options.lowercase == "auto" else options.lowercase
+    return BLEU(predictions, references, tokenize, lowercase)
 
 
 def compared(
@@ -89,10 +81,8 @@ def compared(
     lowercase: bool,
 ) -> dict[str, Any]:
     """Return BLEU of two systems, the difference, its interval, and the chance that it is none."""
-    tokenize = _tokenizer(references) if options.tokenize == "auto" else options.tokenize
-    lowercase = lowercase if options.lowercase == "auto" else options.lowercase
     first, second = (
-        BLEU(texts, references, tokenize, lowercase) for texts in (predictions, others)
+        bleu_of(texts, references, options, lowercase) for texts in (predictions, others)
     )
     difference, interval, p = paired_difference(
         first, second, resamples=options.bootstrap, confidence=options.confidence

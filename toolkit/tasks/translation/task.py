@@ -30,7 +30,7 @@ from toolkit.tasks.translation.losses import r_drop_loss, smoothed_loss, token_l
 from toolkit.tasks.translation.pairs import Pairs, require_size, too_long_or_uneven
 from toolkit.tasks.translation.preset import PresetSides
 from toolkit.tasks.translation.ranking import PENALTY, ROWS, USUAL, best_penalty, under_each
-from toolkit.tasks.translation.reporting import compared, main_score, report_on
+from toolkit.tasks.translation.reporting import bleu_of, compared, report_on
 from toolkit.tasks.translation.searching import search
 from toolkit.tasks.translation.settling import (
     MAX_LENGTH,
@@ -302,7 +302,7 @@ class Translation(Task[options.Options]):
         references = [self._as_scored(text) for text in self._sides(table)[1]]
         options, lowercase = self.options.evaluate, self.fitted.lowercase
         self.length_penalty, self.decisions["task.length_penalty"] = best_penalty(
-            found, lambda texts: main_score(texts, references, options, lowercase)
+            found, lambda texts: bleu_of(texts, references, options, lowercase)
         )
 
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
