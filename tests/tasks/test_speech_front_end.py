@@ -1,5 +1,6 @@
 """What is computed of a wave before any model sees it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,42 @@ def test_no_change_changes_nothing() -> None:
     np.testing.assert_allclose(got[0], features[0], atol=1e-3)
     np.testing.assert_allclose(got[1, :5], features[1, :5], atol=1e-3)
     assert not np.any(got[1, 5:])
+
+
+def changed(features: tf.Tensor, **changes: float) -> list[tuple[np.ndarray, int]]:
+    """A clip under 40 draws of the changes, and how many frames each has."""
+    augmenter = Augmenter(replace(NONE, **changes), 8000, features.shape[-1])
+    rows = tf.repeat(features[None], 40, 0)
+    seeds = tf.stack([tf.range(40), tf.range(40)], 1)
+    got, counts = augmenter(rows, tf.fill([40], features.shape[0]), seeds)
+    return [(row[:count], int(count)) for row, count in zip(got.numpy(), counts, strict=True)]
+
+
+def test_another_microphone_is_one_curve_over_all_frames() -> None:
+    clip = tf.random.stateless_normal([9, 32], [1, 2])
+    curves = []
+    for got, count in changed(clip, colour=10.0):
+        curve = got - clip
+        assert count == 9
+        np.testing.assert_allclose(curve, np.tile(curve[:1], (9, 1)), atol=1e-4)
+        curves.append(curve[0] / np.log(10) * 10)  # dB
+    highest = np.abs(curves).max(0)
+    assert highest[0] > highest[8:].max()  # the lowest bands differ most
+    assert 10 < highest[8:].max() <= 30.5
+    assert highest[0] <= 50.5
+
+
+def test_a_change_of_speed_leaves_the_spectrum_and_one_of_voice_the_time() -> None:
+    band = tf.tile(tf.one_hot(10, 32)[None], [20, 1])  # a tone that lasts
+    lengths = set()
+    for got, count in changed(band, speed=0.3):
+        lengths.add(count)
+        np.testing.assert_allclose(got, band[:1].numpy().repeat(count, 0), atol=1e-4)
+    assert min(lengths) < 18
+    assert max(lengths) > 22
+    places = [got[0].argmax() for got, count in changed(band, pitch=0.2) if count == 20]
+    assert len(places) == 40
+    assert min(places) < 10 < max(places)
 
 
 def test_noise_comes_at_the_ratio_asked_for() -> None:

@@ -1,7 +1,7 @@
 """Other voices, rooms and microphones: changes of log-mel frames, drawn from each row's seed.
 
 Everything works on the spectrogram, so that frames are computed once and not once an epoch: a
-change of speed stretches both axes, another voice the frequency axis, noise adds its power.
+change of speed stretches time, another voice frequency, noise adds its power.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from toolkit.tasks.speech.front_end import LOG_FLOOR
 
 Tensors = dict[str, Any]
 NUMBERS = 64  # drawn for each row
+SHELF = 16.0  # the change of the lowest bands fades within a sixteenth of all, by a factor of e
 DECIBEL = float(np.log(10) / 10)  # a decibel of power, in nats
 
 
@@ -99,7 +100,7 @@ class Augmenter:
         """Return changed ``(batch, frames, bins)`` frames, more or fewer, and their counts."""
         draws, changes = Draws(seeds), self.changes
         speed = draws.between(1 - changes.speed, 1 + changes.speed)
-        pitch = draws.between(1 - changes.pitch, 1 + changes.pitch) * speed
+        pitch = draws.between(1 - changes.pitch, 1 + changes.pitch)
         shift = tf.cast(draws.between(0.0, changes.shift_frames + 0.999), tf.int32)
         quiet = _quietest(features, num_frames)
         room = tf.shape(features)[1]
@@ -147,11 +148,15 @@ class Augmenter:
         return tf.matmul(features, weights)
 
     def _colour(self, draws: Draws) -> Any:
-        """A smooth curve over frequency, as another microphone would give: ``(batch, 1, bins)``."""
+        """A smooth curve over frequency, as another microphone would give: ``(batch, 1, bins)``.
+
+        Microphones and their amplifiers differ most in the lowest bands, which some cut off.
+        """
         band = np.linspace(0, np.pi, self.bins, dtype=np.float32)
-        curves = np.stack([np.cos(band), np.cos(2 * band), np.cos(3 * band)])
+        lowest = 2 * np.exp(-np.arange(self.bins, dtype=np.float32) * SHELF / self.bins)
+        curves = np.stack([np.cos(band), np.cos(2 * band), np.cos(3 * band), lowest])
         height = self.changes.colour * DECIBEL
-        weights = (2 * draws.uniform(3) - 1) * height
+        weights = (2 * draws.uniform(len(curves)) - 1) * height
         return tf.matmul(weights, tf.constant(curves))[:, None, :]
 
     def _with_noise(self, features: Any, mask: Any, draws: Draws) -> Any:

@@ -94,16 +94,17 @@ class FeatureOptions(Section):
 class AugmentOptions(Section):
     """Changes of the training clips, drawn anew each epoch."""
 
-    speed: Rate = Field(0.15, description="Most that a clip is sped up or slowed down, as a share.")
+    speed: Rate = Field(0.3, description="Most that a clip is sped up or slowed down, as a share.")
     pitch: Rate = Field(
-        0.15, description="Most that the spectrum is stretched, as other voices would."
+        0.2, description="Most that the spectrum is stretched, as other voices would."
     )
     shift: Annotated[float, Field(ge=0)] = Field(
         0.1, description="Most seconds of quiet put before a clip."
     )
     colour: Annotated[float, Field(ge=0)] = Field(
-        3.0,
-        description="Most dB that other microphones would raise or lower parts of the spectrum.",
+        10.0,
+        description="Most dB that other microphones would raise or lower parts of the spectrum; "
+        "twice as many of the lowest bands.",
     )
     gain: Annotated[float, Field(ge=0)] = Field(
         6.0,
