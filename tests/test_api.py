@@ -2,6 +2,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import toolkit
+from toolkit.api.preparing import Working
 from toolkit.errors import ArgumentError, DataError, RecipeError, RunError
 
 TEXTS = ["a nice day", "poor", ""]
@@ -265,3 +267,15 @@ def test_seeding_a_model_keeps_subword_models_alive() -> None:
     build(lambda: own_model(10, 2), distribute("cpu", "one_device"), seed=1)
     again = tf.data.Dataset.from_tensors(texts).map(subwords)
     assert next(iter(again)).to_list() == before
+
+
+def test_progress_tells_the_time_left_once_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    working, shown = Working(), []
+    clock = iter([10.0, 13.0, 16.0])
+    monkeypatch.setattr("toolkit.api.preparing.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(working, "_progress", SimpleNamespace(
+        working=lambda *told: shown.append(told), close=lambda: shown.append(())
+    ))  # fmt: skip
+    for done in (1, 2, 4):
+        working("rows", done, 4)
+    assert shown == [("rows", 2, 4, 6.0), ()]

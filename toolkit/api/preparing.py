@@ -33,17 +33,18 @@ class Working:
 
     def __init__(self, show: bool = True) -> None:
         self._progress = Progress("", 0, show=show)
-        self._began: dict[str, float] = {}
+        self._began: dict[str, tuple[float, int]] = {}  # when, and how much was done then
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show that so much of ``what`` is done."""
         now = time.monotonic()
-        began = self._began.setdefault(what, now)
-        if done < total:
-            self._progress.working(what, done, total, (now - began) * (total - done) / done)
-        else:
+        began, before = self._began.setdefault(what, (now, done))
+        if done >= total:
             self._progress.close()
             self._began.pop(what)
+        elif done > before:  # else nobody can tell how long the rest takes
+            left = (now - began) * (total - done) / (done - before)
+            self._progress.working(what, done, total, left)
 
 
 def fit_state(task: Task[Any], splits: Splits) -> None:

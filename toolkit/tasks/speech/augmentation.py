@@ -1,7 +1,9 @@
 """Other voices, rooms and microphones: changes of log-mel frames, drawn from each row's seed.
 
 Everything works on the spectrogram, so that frames are computed once and not once an epoch: a
-change of speed stretches time, another voice frequency, noise adds its power.
+change of speed stretches time, another voice frequency, noise adds its power. A strength is drawn
+for each clip, so that some change little: from clips that all change much, networks that have to
+find the times of the letters too learn late.
 """
 
 from __future__ import annotations
@@ -99,8 +101,9 @@ class Augmenter:
     def __call__(self, features: Any, num_frames: Any, seeds: Any) -> tuple[Any, Any]:
         """Return changed ``(batch, frames, bins)`` frames, more or fewer, and their counts."""
         draws, changes = Draws(seeds), self.changes
-        speed = draws.between(1 - changes.speed, 1 + changes.speed)
-        pitch = draws.between(1 - changes.pitch, 1 + changes.pitch)
+        strength = draws.between(0.0, 1.0)
+        speed = 1 + strength * draws.between(-changes.speed, changes.speed)
+        pitch = 1 + strength * draws.between(-changes.pitch, changes.pitch)
         shift = tf.cast(draws.between(0.0, changes.shift_frames + 0.999), tf.int32)
         quiet = _quietest(features, num_frames)
         room = tf.shape(features)[1]
@@ -109,7 +112,7 @@ class Augmenter:
         features, counts = self._stretched(features, num_frames, speed, shift, quiet, longest)
         features = self._warped(features, pitch)
         if changes.colour:
-            features += self._colour(draws)
+            features += strength[:, None, None] * self._colour(draws)
         if changes.gain:
             features += draws.between(-changes.gain, changes.gain)[:, None, None] * DECIBEL
         mask = tf.sequence_mask(counts, longest)[..., None]

@@ -92,7 +92,7 @@ class FeatureOptions(Section):
 
 
 class AugmentOptions(Section):
-    """Changes of the training clips, drawn anew each epoch."""
+    """Changes of the training clips, drawn anew each epoch; some change little, some the most."""
 
     speed: Rate = Field(0.3, description="Most that a clip is sped up or slowed down, as a share.")
     pitch: Rate = Field(
