@@ -73,7 +73,7 @@ def test_rates_may_differ_within_a_batch() -> None:
                                features[1][inner].numpy()[:, loud], atol=0.05)  # fmt: skip
 
 
-NONE = Changes(0.0, 0.0, 0, 0.0, 0.0, 0.0, (5.0, 40.0), 0, 0.0, 0, 0.0)
+NONE = Changes((1.0, 1.0), 0.0, 0.0, 0, 0.0, 0.0, 0.0, (5.0, 40.0), 0, 0.0, 0, 0.0)
 
 
 def test_no_change_changes_nothing() -> None:
@@ -124,7 +124,7 @@ def test_a_change_of_speed_leaves_the_spectrum_and_one_of_voice_the_time() -> No
 
 
 def test_noise_comes_at_the_ratio_asked_for() -> None:
-    changes = Changes(0.0, 0.0, 0, 0.0, 0.0, 0.999999, (0.0, 0.0), 0, 0.0, 0, 0.0)
+    changes = replace(NONE, noise=0.999999, snr=(0.0, 0.0))
     noise = np.full((50, 20), -3.0, np.float32)
     quiet = tf.fill([1, 40, 20], -2.0)
     augmenter = Augmenter(changes, 8000, 20, noise)

@@ -83,6 +83,47 @@ def test_loss_falls(model: Any) -> None:
     assert min(course[-3:]) < course[0]
 
 
+def shaking(rows: int, labels: tuple[str, ...]) -> pd.DataFrame:
+    """Noise that stands still, or changes by more from label to label."""
+    random = np.random.default_rng(1)
+    chosen = [labels[i % len(labels)] for i in range(rows)]
+    videos = []
+    for label in chosen:
+        still = random.integers(60, 190, (1, 32, 32, 3))
+        change = 20 * labels.index(label) * random.standard_normal((9, 32, 32, 1))
+        videos.append((still + change).clip(0, 255).astype(np.uint8))
+    return pd.DataFrame({"clip": pd.Series(videos, dtype=object), "label": chosen})
+
+
+@pytest.mark.parametrize("labels", [("some", "none"), ("a", "b", "c")])
+def test_statistics_of_motion_are_solved(labels: tuple[str, ...]) -> None:
+    prepared, splits = task(shaking(60, labels))
+    examples, told = prepared.examples(splits.train), []
+    prepared.tick = lambda *what: told.append(what)
+    network = prepared.build_model()
+    prepared.initialise(network, examples)
+    assert told[-1] == ("videos whose motion is measured", len(examples), len(examples))
+    other = prepared.examples(splits.test)
+    batch = other.batch(np.arange(len(other)), ())
+    logits = np.asarray(network({"frames": tf.constant(batch.inputs["frames"])}))
+    first = logits.shape[1] // 2
+    np.testing.assert_array_equal(logits[:, first:].mean(1).argmax(1), other.target("label"))
+    assert not any(v.path.startswith("motion") for v in network.trainable_variables)
+
+
+def test_a_label_without_training_videos_is_hardly_answered() -> None:
+    prepared, splits = task(shaking(60, ("a", "b", "c")))
+    examples = prepared.examples(splits.train)
+    rows = np.flatnonzero(np.asarray(examples.target("label")) != 1)
+    network = prepared.build_model()
+    prepared.initialise(network, prepared.examples(splits.train.take(rows)))
+    np.testing.assert_array_equal(network.get_layer("motion_logits").bias[1], -10.0)
+    only = rows[np.asarray(examples.target("label"))[rows] == 0]
+    untouched = prepared.build_model()
+    prepared.initialise(untouched, prepared.examples(splits.train.take(only)))
+    assert not np.any(untouched.get_layer("motion_logits").kernel)
+
+
 # -- frames -----------------------------------------------------------------------------------
 
 

@@ -1,8 +1,8 @@
 """Builders of video classifiers: from clips of frames to ``(batch, answers, classes)`` logits.
 
 Frames are ``(batch, clips, frames, height, width, 3)`` with values from 0 to 255. Clips are
-several looks at one video, each of which a model reads alone and gives one or two answers to. Each
-answer learns by itself; the video's is the mean over all of them.
+several looks at one video, each of which a model reads alone and gives one or two answers to; the
+video's is the mean over all of them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Encoder = Callable[[Any], Any]
 """From ``(clips, frames, height, width, channels)`` to one vector a clip, ``(clips, dim)``."""
 
 ATTENTION = "frame_attention"  # the layer that weighs frames, where a model has one
+MOTION, MOTION_LOGITS = "motion", "motion_logits"  # those of the second answer, likewise
 
 
 @keras.saving.register_keras_serializable(package="toolkit")
@@ -51,9 +52,8 @@ def classifier(
     """Build what reads the frames, the encoder and softmax logits.
 
     With `motion` each clip has a second answer, a logistic regression on
-    :class:`toolkit.layers.MotionStatistics`: what few videos suffice for. As it learns beside the
-    encoder and not from what that leaves over, the encoder's knowing the training videos by heart
-    does not keep it from learning.
+    :class:`toolkit.layers.MotionStatistics`: what few videos suffice for. It is not trained here
+    but to be set to its optimum.
 
     Args:
         encoder: from the channels of a clip to one vector.
@@ -93,12 +93,13 @@ def classifier(
 
 def motion_logits(clips: Any, num_classes: int) -> Any:
     """Logits of a logistic regression on statistics of motion, ``(clips, num_classes)``."""
-    statistics = layers.MotionStatistics(dtype="float32", name="motion")(clips)
-    statistics = keras.layers.BatchNormalization(
-        momentum=0.95, center=False, scale=False, dtype="float32", name="motion_standardise"
-    )(statistics)
+    statistics = layers.MotionStatistics(dtype="float32", name=MOTION)(clips)
     return keras.layers.Dense(
-        num_classes, kernel_initializer="zeros", dtype="float32", name="motion_logits"
+        num_classes,
+        kernel_initializer="zeros",
+        trainable=False,
+        dtype="float32",
+        name=MOTION_LOGITS,
     )(statistics)
 
 

@@ -2,8 +2,8 @@
 
 Everything works on the spectrogram, so that frames are computed once and not once an epoch: a
 change of speed stretches time, another voice frequency, noise adds its power. A strength is drawn
-for each clip, so that some change little: from clips that all change much, networks that have to
-find the times of the letters too learn late.
+for each clip: where all change much, networks that also have to find the times of letters learn
+late.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ DECIBEL = float(np.log(10) / 10)  # a decibel of power, in nats
 class Changes:
     """How strong the changes are; see ``AugmentOptions`` for the meaning of each."""
 
+    strength: tuple[float, float]
     speed: float
     pitch: float
     shift_frames: int
@@ -101,7 +102,7 @@ class Augmenter:
     def __call__(self, features: Any, num_frames: Any, seeds: Any) -> tuple[Any, Any]:
         """Return changed ``(batch, frames, bins)`` frames, more or fewer, and their counts."""
         draws, changes = Draws(seeds), self.changes
-        strength = draws.between(0.0, 1.0)
+        strength = draws.between(*changes.strength)
         speed = 1 + strength * draws.between(-changes.speed, changes.speed)
         pitch = 1 + strength * draws.between(-changes.pitch, changes.pitch)
         shift = tf.cast(draws.between(0.0, changes.shift_frames + 0.999), tf.int32)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -92,7 +93,7 @@ class FeatureOptions(Section):
 
 
 class AugmentOptions(Section):
-    """Changes of the training clips, drawn anew each epoch; some change little, some the most."""
+    """Changes of the training clips, drawn anew each epoch."""
 
     speed: Rate = Field(0.3, description="Most that a clip is sped up or slowed down, as a share.")
     pitch: Rate = Field(
@@ -105,6 +106,11 @@ class AugmentOptions(Section):
         10.0,
         description="Most dB that other microphones would raise or lower parts of the spectrum; "
         "twice as many of the lowest bands.",
+    )
+    strength: tuple[Share, Share] | Auto = Field(
+        "auto",
+        description="Range that each clip's share of speed, pitch and colour is drawn from; auto: "
+        "all of it for labels, 0 to 1 for texts, whose times are otherwise found late.",
     )
     gain: Annotated[float, Field(ge=0)] = Field(
         6.0,
@@ -132,6 +138,8 @@ class AugmentOptions(Section):
     def _check(self) -> Self:
         if self.snr[0] > self.snr[1]:
             refuse("snr", "the range runs from low to high")
+        if self.strength != "auto" and self.strength[0] > self.strength[1]:
+            refuse("strength", "the range runs from low to high")
         return self
 
 

@@ -223,10 +223,16 @@ class Speech(Task[options.Options]):
         if wanted is None:
             return None
         step = self._frame_step
+        strength = wanted.strength
+        if strength == "auto":
+            strength = (1.0, 1.0) if self.options.output == "label" else (0.0, 1.0)
         changes = Changes(
+            strength=strength,
             shift_frames=round(wanted.shift / step),
             gain=wanted.gain if self.options.task.streaming else 0.0,
-            **wanted.model_dump(include=set(Changes.__annotations__) - {"shift_frames", "gain"}),
+            **wanted.model_dump(
+                include=set(Changes.__annotations__) - {"shift_frames", "gain", "strength"}
+            ),
         )
         return Augmenter(changes, self.sampling_rate, self.num_bands, self.noise)
 

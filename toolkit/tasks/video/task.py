@@ -30,6 +30,7 @@ from toolkit.tasks.video import models, options
 from toolkit.tasks.video.augmentation import Augmentation
 from toolkit.tasks.video.examples import VideoExamples, in_clips
 from toolkit.tasks.video.framing import squares
+from toolkit.tasks.video.motion import set_motion_logits
 from toolkit.tasks.video.reporting import TopKScorer, report
 from toolkit.tasks.video.rows import clips_of
 from toolkit.tasks.video.sampling import Sampler
@@ -167,6 +168,10 @@ class Video(Task[options.Options]):
             self.options.run.seed,
             self._motion(),
         )
+
+    def initialise(self, model: keras.Model, examples: Examples) -> None:
+        """Solve the regression on statistics of motion; the network begins at random."""
+        set_motion_logits(model, examples, self.tick)
 
     def _motion(self) -> bool:
         """Whether statistics of motion answer too."""
