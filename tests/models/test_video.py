@@ -61,16 +61,17 @@ def test_differences_do_not_see_what_stands_still() -> None:
     np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_statistics_of_motion_answer_after_the_encoder() -> None:
+def test_the_encoder_adds_to_the_statistics_of_motion() -> None:
     model, inputs = build("conv3d", motion=True), frames()
     layer = model.get_layer("motion_logits")
     layer.kernel.assign(np.random.default_rng(0).standard_normal(layer.kernel.shape))
     logits = np.asarray(model({"frames": inputs}, training=False))
-    assert logits.shape == (2, 4, 3)
-    encoder = keras.Model(model.input, model.get_layer("by_clip").output)
-    np.testing.assert_allclose(logits[:, :2], encoder({"frames": inputs}), atol=1e-5)
+    assert logits.shape == (2, 2, 3)
+    encoder = keras.Model(model.input, model.get_layer("logits").output)
     statistics = layers.MotionStatistics()(inputs[1, 1:])
-    np.testing.assert_allclose(logits[1, 3], np.asarray(statistics @ layer.kernel)[0], atol=1e-4)
+    expected = encoder({"frames": inputs})[3] + (statistics @ layer.kernel)[0]
+    np.testing.assert_allclose(logits[1, 1], expected, atol=1e-4)
+    assert not any(v.path.startswith("motion") for v in model.trainable_variables)
 
 
 def test_still_clips_move_alike() -> None:

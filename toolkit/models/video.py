@@ -1,8 +1,7 @@
-"""Builders of video classifiers: from clips of frames to ``(batch, answers, classes)`` logits.
+"""Builders of video classifiers: from clips of frames to ``(batch, clips, classes)`` logits.
 
 Frames are ``(batch, clips, frames, height, width, 3)`` with values from 0 to 255. Clips are
-several looks at one video, each of which a model reads alone and gives one or two answers to; the
-video's is the mean over all of them.
+several looks at one video; the answer is the mean over them. Each model reads them alone.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Encoder = Callable[[Any], Any]
 """From ``(clips, frames, height, width, channels)`` to one vector a clip, ``(clips, dim)``."""
 
 ATTENTION = "frame_attention"  # the layer that weighs frames, where a model has one
-MOTION, MOTION_LOGITS = "motion", "motion_logits"  # those of the second answer, likewise
+MOTION, MOTION_LOGITS = "motion", "motion_logits"  # those of the regression, likewise
 
 
 @keras.saving.register_keras_serializable(package="toolkit")
@@ -51,9 +50,9 @@ def classifier(
 ) -> keras.Model:
     """Build what reads the frames, the encoder and softmax logits.
 
-    With `motion` each clip has a second answer, a logistic regression on
-    :class:`toolkit.layers.MotionStatistics`: what few videos suffice for. It is not trained here
-    but to be set to its optimum.
+    With `motion` the encoder adds to the logits of a logistic regression on
+    :class:`toolkit.layers.MotionStatistics`, which few videos suffice for. That is not trained but
+    to be set to its optimum.
 
     Args:
         encoder: from the channels of a clip to one vector.
@@ -65,11 +64,11 @@ def classifier(
         seed: of the dropout.
         name: of the model.
         standardised: give the encoder channels of mean 0 and variance 1, not 0 to 255.
-        motion: give the second answer.
+        motion: begin with the regression.
 
     Returns:
         A model from ``{"frames": (batch, clips, num_frames, frame_size, frame_size, 3)}`` to
-        ``(batch, answers, num_classes)`` logits; with `motion` the encoder's come first.
+        ``(batch, clips, num_classes)`` logits.
     """
     shape = (num_frames, frame_size, frame_size, 3)
     frames = keras.Input((None, *shape), dtype="float32", name="frames")
@@ -84,11 +83,11 @@ def classifier(
         )(clips)
     vector = keras.layers.Dropout(dropout, seed=seed, name="vector_dropout")(encoder(clips))
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(vector)
-    answers = Unfolded(name="by_clip")(logits, frames)
     if motion:
-        second = Unfolded(name="motion_by_clip")(motion_logits(pixels, num_classes), frames)
-        answers = keras.layers.Concatenate(axis=1, name="answers")([answers, second])
-    return keras.Model({"frames": frames}, answers, name=name)
+        logits = keras.layers.Add(dtype="float32", name="sum")(
+            [motion_logits(pixels, num_classes), logits]
+        )
+    return keras.Model({"frames": frames}, Unfolded(name="by_clip")(logits, frames), name=name)
 
 
 def motion_logits(clips: Any, num_classes: int) -> Any:

@@ -22,7 +22,7 @@ def build(
         num_frames: of a clip.
         frame_size: height and width.
         seed: of the dropouts.
-        motion: answer by statistics of motion too.
+        motion: begin with a regression on statistics of motion.
     """
     pretrained = getattr(model, "backbone", None) is not None
     reads = model.reads

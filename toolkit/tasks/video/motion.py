@@ -22,7 +22,7 @@ Tick = Callable[[str, int, int], None]
 
 
 def set_motion_logits(model: keras.Model, examples: Examples, tick: Tick) -> None:
-    """Set the layer that answers by statistics of motion, if the model has one.
+    """Set the layer of the regression on statistics of motion, if the model has one.
 
     Each video counts as much as its weight says, however many clips are taken of it. With videos
     of one label only, the layer stays as it is.

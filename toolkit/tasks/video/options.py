@@ -123,8 +123,8 @@ class Network(Section):
     dropout: Rate = Field(0.5, description="Of the vector that the label is read from.")
     motion_statistics: Auto | bool = Field(
         "auto",
-        description="Also answer by a logistic regression on how much, and how unevenly, a clip "
-        "moves; auto: with fewer than 2,000 training videos and no backbone.",
+        description="Begin with a logistic regression on how much, and how unevenly, a clip moves, "
+        "to which the network adds; auto: with fewer than 2,000 training videos and no backbone.",
     )
 
 

@@ -159,7 +159,7 @@ class Video(Task[options.Options]):
     # -- model --------------------------------------------------------------------------------
 
     def build_model(self) -> keras.Model:
-        """Build the classifier: ``(batch, answers, labels)`` logits."""
+        """Build the classifier: ``(batch, clips, labels)`` logits."""
         return models.build(
             self.options.model,
             len(self.labels),
@@ -174,7 +174,7 @@ class Video(Task[options.Options]):
         set_motion_logits(model, examples, self.tick)
 
     def _motion(self) -> bool:
-        """Whether statistics of motion answer too."""
+        """Whether the network adds to a regression on statistics of motion."""
         wanted = self.options.model.motion_statistics
         return self._pixels() and self.rows < FEW if wanted == "auto" else wanted
 
@@ -210,7 +210,7 @@ class Video(Task[options.Options]):
         return LateStage(backbone_weights(model), section.freeze_epochs, section.backbone_rate)
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
-        """Cross-entropy in nats, the mean over answers; of both labels where clips are blended."""
+        """Cross-entropy in nats, the mean over clips; of both labels where clips are blended."""
         log_probabilities = ops.log_softmax(ops.cast(outputs, "float32"), axis=-1)
         losses = self._cross_entropy(log_probabilities, targets["label"])
         if "share" in targets:
@@ -244,7 +244,7 @@ class Video(Task[options.Options]):
         return Monitor("accuracy" if plain else "f1", "max")
 
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
-        """``probabilities``, ``(batch, labels)``, the mean over clips and answers to each.
+        """``probabilities``, ``(batch, labels)``, the mean over clips.
 
         Where the model weighs frames, also ``frame_weights``, ``(batch, clips, frames)``.
         """
