@@ -7,12 +7,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+CHUNK = 100_000  # rows that are text at a time
+
 
 def row_hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
     """A 64-bit hash of each row's values, (rows,); the same row has it in any file or order.
 
     Values count as their text, so that 1 in a csv file equals "1" in a jsonl file.
     """
+    starts = range(0, max(len(frame), 1), CHUNK)
+    return np.concatenate([_hashes(frame.iloc[start : start + CHUNK]) for start in starts])
+
+
+def _hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
     text = pd.DataFrame({name: _column_text(frame[name]) for name in frame.columns})
     hashes = pd.util.hash_pandas_object(text, index=False, categorize=False)
     return np.asarray(hashes, np.uint64)
