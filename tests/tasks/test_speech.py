@@ -412,6 +412,39 @@ def read(path: str, **data: Any) -> tuple[Speech, Any]:
     return task, splits
 
 
+def test_noise_is_taken_from_files(tmp_path: Path) -> None:
+    folder = tmp_path / "noise"
+    (folder / "inner").mkdir(parents=True)
+    hum = 0.2 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
+    wav(folder / "inner" / "hum.wav", hum, rate=16000)  # resampled as clips are
+    augment = {"noise": 0.99, "snr": [-40, -40], "noise_files": str(folder)}
+    task, splits = prepared(some(commands, 20), data={"augment": augment})
+    assert task.noise is not None
+    examples = task.fitting_examples(splits.train)
+    batch = examples.batch(np.arange(8), tuple(examples.lengths.max(0)))
+    seeds = tf.stack([tf.range(8), tf.range(8)], 1)
+    changed, _ = task.augment(batch.inputs, batch.targets, seeds)
+    loudest = np.asarray(changed["features"]).mean(1).argmax(1)
+    band = task.noise.mean(0).argmax()
+    assert (np.abs(loudest - band) <= 1).sum() >= 6
+    saved = tmp_path / "state"
+    saved.mkdir()
+    task.save(saved)
+    again = Speech(task.options)
+    again.load(saved)
+    np.testing.assert_array_equal(again.noise, task.noise)
+
+
+def test_noise_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    (tmp_path / "noise").mkdir()
+    augment = {"noise_files": str(tmp_path / "noise")}
+    with pytest.raises(DataError, match=r"noise_files: no sound files\. Received: .*noise"):
+        prepared(some(commands, 20), data={"augment": augment})
+    (tmp_path / "noise" / "broken.wav").write_bytes(b"no sound")
+    with pytest.raises(DataError, match=r"noise_files: .*broken\.wav cannot be decoded"):
+        prepared(some(commands, 20), data={"augment": augment})
+
+
 def test_silent_and_clipped_clips_are_warned_of(tmp_path: Path) -> None:
     wav(tmp_path / "silent.wav", np.zeros(4000))
     wav(tmp_path / "loud.wav", np.sign(np.sin(np.arange(4000) / 5)))

@@ -118,10 +118,15 @@ class Speech(Task[options.Options]):
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not files:
             raise DataError(f"data.augment.noise_files: no sound files. Received: {folder}.")
-        frames = [
-            self.computed(stack([read_wave(path)]))["features"].flat_values.numpy()
-            for path in files
-        ]
+        frames: list[NDArray[np.float32]] = []
+        for path in files:
+            try:
+                wave = read_wave(path)
+            except ValueError as error:
+                raise DataError(f"data.augment.noise_files: {path} {error}.") from error
+            frames.append(self.computed(stack([wave]))["features"].flat_values.numpy())
+            if sum(map(len, frames)) >= MOST_NOISE:
+                break
         return np.concatenate(frames)[:MOST_NOISE]
 
     def save(self, directory: Path) -> None:
