@@ -18,6 +18,7 @@ from toolkit.models.seq2seq import Uncached
 from toolkit.tasks.translation.preset import PresetSides
 
 pytestmark = [
+    pytest.mark.slow,
     # T5's embedding marks padding, and its attention goes by another mask.
     pytest.mark.filterwarnings("ignore:(?s)Layer .*T5MultiHeadAttention:UserWarning"),
     # Its tokeniser's file is left open by keras-hub.
@@ -87,7 +88,6 @@ def test_ids_and_texts(preset: Path, tmp_path: Path) -> None:
         PresetSides.load(tmp_path)
 
 
-@pytest.mark.slow
 def test_the_cache_is_the_whole_model(preset: Path) -> None:
     sides = PresetSides.from_preset(str(preset))
     model = sides.build_model(trainable=True)
@@ -133,7 +133,6 @@ def fit(preset: str, folder: Path, **sections: Any) -> Any:
     )
 
 
-@pytest.mark.slow
 def test_fine_tuned_exported_and_loaded_without_the_preset(tmp_path: Path) -> None:
     t5(tmp_path / "preset")
     run = fit(str(tmp_path / "preset"), tmp_path / "run", data={"prefix": "begins"})
