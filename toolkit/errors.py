@@ -45,3 +45,12 @@ class StoppedError(ToolkitError):
     """Stopped on request after saving; the same command with ``--resume`` goes on."""
 
     exit_code = 75
+
+
+def unreadable(path: object, error: Exception) -> RunError:
+    """Say that a file of a run cannot be read, and why."""
+    reason = f"nothing under {error}" if isinstance(error, KeyError) else str(error)
+    return RunError(
+        f"{path}: cannot be read; it is damaged, or of another version of the toolkit. "
+        f"Received: {reason}."
+    )

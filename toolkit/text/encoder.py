@@ -13,7 +13,7 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from toolkit.errors import RunError
+from toolkit.errors import unreadable
 from toolkit.ragged import Ragged
 from toolkit.text.ngrams import NGrams
 from toolkit.text.subwords import Subwords
@@ -144,7 +144,7 @@ class TextEncoder(tf.Module):
             lists = {name: tuple(v) for name, v in values.items() if isinstance(v, list)}
             encoder = cls(EncoderOptions(**{**values, **lists}))
         except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error
         encoder.words = Vocabulary.load(directory / "words.txt")
         if encoder.options.tokens == "subword":
             encoder.subwords = Subwords.load(

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from toolkit.errors import ArgumentError, RunError
+from toolkit.errors import ArgumentError, unreadable
 
 MAX_KEY = 2**62
 
@@ -109,7 +109,7 @@ class NGrams(tf.Module):
             with np.load(path, allow_pickle=False) as file:
                 return cls(file["keys"], int(file["base"]), tuple(int(n) for n in file["orders"]))
         except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"{path}: the n-grams cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error
 
 
 def _keys(

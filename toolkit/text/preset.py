@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from toolkit.errors import RecipeError, RunError
+from toolkit.errors import RecipeError, unreadable
 
 BATCH = 256
 
@@ -112,5 +112,5 @@ class PresetEncoder(tf.Module):
             source = json.loads((directory / "preset.json").read_text())["source"]
             preprocessor = keras_nlp.models.TextClassifierPreprocessor.from_preset(str(path))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error
         return cls(preprocessor, config, source)

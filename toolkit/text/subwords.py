@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 from numpy.typing import NDArray
 
-from toolkit.errors import DataError, RunError
+from toolkit.errors import DataError, unreadable
 from toolkit.text.vocabulary import PADDING, UNKNOWN
 from toolkit.text.words import normalise
 
@@ -114,7 +114,7 @@ class Subwords(tf.Module):
         try:
             return cls(path.read_bytes(), lowercase, form)
         except (OSError, tf.errors.OpError) as error:
-            raise RunError(f"{path}: the subwords cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error
 
 
 def _rules(form: str | None, folder: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from toolkit.errors import RunError
+from toolkit.errors import unreadable
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ("<pad>", "<unk>")
@@ -64,4 +64,4 @@ class Vocabulary(tf.Module):
         try:
             return cls(path.read_text(encoding="utf-8").split("\n")[:-1])
         except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: the vocabulary cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error

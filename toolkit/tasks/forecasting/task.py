@@ -23,7 +23,7 @@ from toolkit.data.series import Series, read_series
 from toolkit.data.series_checks import settled_frequency, settled_horizon
 from toolkit.data.table import Table
 from toolkit.data.windows import WindowExamples
-from toolkit.errors import RunError
+from toolkit.errors import unreadable
 from toolkit.metrics.forecasting import naive_errors
 from toolkit.models import temporal_fusion
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
@@ -141,7 +141,7 @@ class Forecasting(Task[options.Options]):
             self.layout = replace(self.layout, words=dict(pairs))
             self.scaler = Scaler.load(directory / "scales.npz")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error
 
     def read(self, table: Table) -> Series:
         """The series of a table on this task's grid."""

@@ -25,7 +25,7 @@ from toolkit.data.labels import (
 )
 from toolkit.data.roles import Role
 from toolkit.data.store import StoredExamples
-from toolkit.errors import RunError
+from toolkit.errors import unreadable
 from toolkit.ragged import Ragged
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
 from toolkit.tasks.sentiment import models, options
@@ -141,7 +141,7 @@ class Sentiment(Task[options.Options]):
             self.rows = content["rows"]
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
         except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error
         preset = isinstance(self.model_options, options.Preset)
         self.encoder = (PresetEncoder if preset else TextEncoder).load(directory)
 

@@ -20,7 +20,7 @@ from toolkit.data.audio import SUFFIXES, read_wave
 from toolkit.data.examples import Examples
 from toolkit.data.report import row_finding
 from toolkit.data.sources import resolve
-from toolkit.errors import ArgumentError, DataError, RunError
+from toolkit.errors import ArgumentError, DataError, unreadable
 from toolkit.models.acoustic_preset import load
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors, dense
 from toolkit.tasks.speech import gathering, models, options, pictures, streaming
@@ -166,7 +166,7 @@ class Speech(Task[options.Options]):
             if isinstance(self.head, TextOutput) and (directory / LANGUAGE).is_file():
                 self.head.language = np.load(directory / LANGUAGE)
         except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error
 
     def raw(self, table: Table) -> dict[str, NDArray[Any]]:
         """The waves, padded, with their lengths and rates."""

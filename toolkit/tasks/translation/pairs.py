@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from toolkit.errors import DataError, RunError
+from toolkit.errors import DataError, RunError, unreadable
 from toolkit.tasks.translation.sides import Side, Sides
 from toolkit.text.subwords import END, START, Subwords
 
@@ -139,7 +139,7 @@ class Pairs(Sides):
             options = PairOptions(**content["options"])
             length, slope = int(content["length"]), float(content["slope"])
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error
         read = (options.lowercase, options.form)
         source = Subwords.load(directory / "source.model", *read)
         target = source if options.shared else Subwords.load(directory / "target.model", *read)

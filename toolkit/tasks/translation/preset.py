@@ -12,7 +12,7 @@ import keras
 import keras_nlp
 import tensorflow as tf
 
-from toolkit.errors import RecipeError, RunError
+from toolkit.errors import RecipeError, RunError, unreadable
 from toolkit.models.preset_seq2seq import PresetSeq2Seq
 from toolkit.tasks.translation.sides import Side, Sides
 
@@ -150,7 +150,7 @@ class PresetSides(Sides):
             preprocessor = keras_nlp.models.Seq2SeqLMPreprocessor.from_preset(str(folder))
             length, slope = int(content["length"]), float(content["slope"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{folder}: cannot be read. Received: {error}.") from error
+            raise unreadable(folder, error) from error
         changed = [n for n, d in _digests(folder).items() if content.get("sha256", {}).get(n) != d]
         if changed:
             raise RunError(

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from toolkit.data.columns import optional_texts, texts
 from toolkit.data.examples import Examples, sample_rows
 from toolkit.data.store import StoredExamples
-from toolkit.errors import ArgumentError, RunError
+from toolkit.errors import ArgumentError, unreadable
 from toolkit.layers import tied_cross_entropy
 from toolkit.models.decoding import Answers
 from toolkit.models.seq2seq import Seq2Seq
@@ -123,10 +123,11 @@ class Translation(Task[options.Options]):
         try:
             content = json.loads(path.read_text())
             self.rows, self.pieces = content["rows"], content["pieces"]
-            self.dropout, self.length_penalty = content["dropout"], content["length_penalty"]
+            self.dropout = content["dropout"]
+            self.length_penalty = content.get("length_penalty", self.length_penalty)
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
         except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error
         preset = isinstance(self.model_options, options.Preset)
         self.pairs = (PresetSides if preset else Pairs).load(directory)
 

@@ -21,7 +21,7 @@ from toolkit.data.features import FeatureStore
 from toolkit.data.labels import class_weights, encode_labels, label_names
 from toolkit.data.roles import Role
 from toolkit.data.video_files import Decoding
-from toolkit.errors import RunError
+from toolkit.errors import unreadable
 from toolkit.models.backbones import backbone_weights, split
 from toolkit.models.stages import FrozenStage, LateStage
 from toolkit.models.video import with_attention
@@ -104,7 +104,7 @@ class Video(Task[options.Options]):
             self.labels, self.rows = content["labels"], content["rows"]
             self.weights = np.array(content["weights"])
         except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"{path}: cannot be read. Received: {error}.") from error
+            raise unreadable(path, error) from error
 
     def raw(self, table: Table) -> dict[str, NDArray[Any]]:
         """The frames that are kept of each video, an array each."""
