@@ -480,6 +480,14 @@ def test_characters_outside_the_alphabet_are_named() -> None:
         task.examples(load_table(strange))
 
 
+def test_check_looks_at_the_alphabet_too() -> None:
+    report = toolkit.check(
+        task="speech",
+        data={"train": some(utterances, 24), "audio": "audio", "text": "text", "alphabet": "aeio "},
+    )
+    assert any("characters outside the alphabet: 'k'" in str(error) for error in report.errors)
+
+
 def load_table(frame: pd.DataFrame) -> Any:
     from toolkit.data.sources import open_table
 

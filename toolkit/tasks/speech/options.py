@@ -1,6 +1,6 @@
 """What a recipe of speech may say."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -303,6 +303,17 @@ class Options(TaskOptions):
             return self.task.output
         return "label" if self.data.text is None else "text"
 
+    @property
+    def transcripts(self) -> Column:
+        """The column of the transcripts."""
+        return "text" if self.data.text is None else self.data.text
+
+    @property
+    def alphabet(self) -> str | None:
+        """What transcripts may hold, in the case that they are learnt in; None: what they do."""
+        given = self.data.alphabet
+        return given.lower() if given is not None and self.data.lowercase else given
+
     @model_validator(mode="after")
     def _check_output(self) -> Self:
         if (
@@ -355,9 +366,23 @@ class Options(TaskOptions):
         if self.output == "label":
             roles.append(Role("label", "label" if data.label is None else data.label, "label"))
         else:
-            roles.append(Role("transcript", "text" if data.text is None else data.text, "text"))
+            roles.append(Role("transcript", self.transcripts, "text"))
         if data.start is not None and data.end is not None:
             roles += [Role("start", data.start, "number"), Role("end", data.end, "number")]
         if data.speaker is not None:
             roles.append(Role("speaker", data.speaker, "group"))
         return roles
+
+    def findings(self, splits: Any) -> list[Any]:
+        """Return an error for each split with transcripts outside a given alphabet."""
+        from toolkit.data.columns import texts
+        from toolkit.tasks.speech.spelling import normalise, strange
+
+        if self.output == "label" or self.alphabet is None or self.data.tokens == "subwords":
+            return []
+        found = []
+        for table in (splits.train, splits.validation, splits.test):
+            column = texts(table.read(), self.transcripts)
+            written = [normalise(text, self.data.lowercase) for text in column]
+            found += strange(table, written, self.alphabet)
+        return found

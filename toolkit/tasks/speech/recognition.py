@@ -21,12 +21,12 @@ from toolkit.ragged import Ragged
 from toolkit.tasks.base import Monitor, Tensors
 from toolkit.tasks.speech.attending import attention_loss
 from toolkit.tasks.speech.ctc_loss import ctc_losses
+from toolkit.tasks.speech.spelling import normalise, strange
 from toolkit.tasks.speech.transcripts import (
     WORD_START,
     Characters,
     Pieces,
     from_state,
-    normalise,
 )
 from toolkit.text.character_model import fit_table
 
@@ -57,9 +57,8 @@ class TextOutput:
 
     def transcripts(self, table: Table) -> list[str]:
         """The normalised transcripts of a table's rows."""
-        column = "text" if self.options.data.text is None else self.options.data.text
         lowercase = self.options.data.lowercase
-        return [normalise(text, lowercase) for text in texts(table, column)]
+        return [normalise(text, lowercase) for text in texts(table, self.options.transcripts)]
 
     def fit(self, table: Table, others: Sequence[Table] = ()) -> None:
         """Find the characters, those of other tables too, or fit the subwords.
@@ -76,25 +75,14 @@ class TextOutput:
             more = [text for other in others for text in self.transcripts(other)]
             self.tokens = Characters.fit([*written, *more, between])
         else:
-            alphabet = data.alphabet.lower() if data.lowercase else data.alphabet
+            alphabet = self.options.alphabet or ""
             self.tokens = Characters(list(dict.fromkeys(alphabet + between)))
-            raise_all(self._strange(table, written))
+            raise_all(strange(table, written, self.tokens.alphabet))
         task = self.options.task
         if task.language_model:
             rows = self.tokens.encode(written)
             parts = np.split(rows.values, rows.splits[1:-1])
             self.language = fit_table(parts, self.size, task.language_order)
-
-    def _strange(self, table: Table, written: Sequence[str]) -> list[Any]:
-        """An error for the rows whose transcripts hold what the alphabet does not."""
-        unknown = {row: self.tokens.unknown(text) for row, text in enumerate(written)}
-        rows = [row for row, found in unknown.items() if found]
-        if not rows:
-            return []
-        listed = " ".join(repr(c) for c in sorted({c for row in rows for c in unknown[row]}))
-        what = f"a transcript with characters outside the alphabet: {listed}"
-        known = "".join(self.tokens.names)
-        return [row_finding("error", table, rows, what, f"only {known!r}")]
 
     def state(self) -> dict[str, Any]:
         """Plain data for the run directory."""
@@ -111,7 +99,7 @@ class TextOutput:
             DataError: characters that training did not see, or a transcript without any token.
         """
         written = self.transcripts(table)
-        raise_all(self._strange(table, written))
+        raise_all(strange(table, written, self.tokens.alphabet))
         tokens = self.tokens.encode(written)
         bare = np.flatnonzero(tokens.lengths == 0)
         if len(bare):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from toolkit.ragged import Ragged
+from toolkit.tasks.speech.spelling import clean
 from toolkit.text.subwords import Subwords
 
 WORD_START = "▁"  # SentencePiece's mark of a space
@@ -35,9 +35,10 @@ class Characters:
         known = self.numbers
         return Ragged.join([_row([known[c] for c in text if c in known]) for text in texts])
 
-    def unknown(self, text: str) -> list[str]:
-        """Characters of a text that are not known."""
-        return sorted(set(text) - set(self.names))
+    @property
+    def alphabet(self) -> str | None:
+        """The characters that texts may hold; None: any."""
+        return "".join(self.names)
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of tokens; zeros fall out."""
@@ -73,10 +74,10 @@ class Pieces(Characters):
         ids = self.subwords(np.array(texts, object))
         return Ragged.join([(ids.flat_values.numpy(), ids.row_lengths().numpy())])
 
-    def unknown(self, text: str) -> list[str]:
-        """None: what is not known is spelt in bytes."""
-        del text
-        return []
+    @property
+    def alphabet(self) -> str | None:
+        """Any character: what is not known is spelt in bytes."""
+        return None
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of tokens."""
@@ -90,17 +91,6 @@ class Pieces(Characters):
 def from_state(state: dict[str, Any]) -> Characters:
     """Make again what :meth:`Characters.state` described."""
     return Pieces(state["subwords"]) if "subwords" in state else Characters(state["characters"])
-
-
-def normalise(text: str, lowercase: bool) -> str:
-    """Composed characters (NFC), single spaces, lower case if asked."""
-    composed = unicodedata.normalize("NFC", text)
-    return clean(composed.lower() if lowercase else composed)
-
-
-def clean(text: str) -> str:
-    """Single spaces between words, none around them."""
-    return " ".join(text.split())
 
 
 def _row(tokens: list[int]) -> tuple[Any, Any]:
