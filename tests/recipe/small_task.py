@@ -1,11 +1,12 @@
 """A task's options as small as they can be and still show every feature of the language."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from toolkit.errors import RecipeError
-from toolkit.recipe import Auto, Column, DataOptions, Section, TaskOptions, TaskSection, refuse
+from toolkit.recipe import Auto, Column, DataOptions, Refusal, Section, TaskOptions, TaskSection
 
 
 class Attention(Section):
@@ -59,11 +60,11 @@ class Options(TaskOptions):
     data: Data
     model: Model = Field("auto", description="What learns.")
 
-    @model_validator(mode="after")
-    def _check(self) -> Any:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if self.task.beam_size > 10:
-            refuse("task.beam_size", "a beam that wide does not fit")
-        return self
+            yield Refusal("task.beam_size", "a beam that wide does not fit")
 
 
 def find(name: str) -> type[TaskOptions]:

@@ -11,7 +11,8 @@ def refusal(section: type[Any], values: dict[str, Any]) -> tuple[str, str]:
     with pytest.raises(ValidationError) as caught:
         section.model_validate(values)
     (error,) = caught.value.errors()
-    return error["ctx"]["key"], error["ctx"]["message"]
+    (refused,) = error["ctx"]["refusals"].items()
+    return refused
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,13 @@ def refusal(section: type[Any], values: dict[str, Any]) -> tuple[str, str]:
 )
 def test_combinations_that_cannot_work(values: dict[str, Any], key: str, message: str) -> None:
     assert refusal(TrainOptions, values) == (key, message)
+
+
+def test_all_that_cannot_work_is_said_at_once() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TrainOptions(steps=3, epochs=2, batch_tokens=3, batch_size=2)
+    (error,) = caught.value.errors()
+    assert list(error["ctx"]["refusals"]) == ["steps", "batch_tokens"]
 
 
 @pytest.mark.parametrize("devices", ["auto", "cpu", "all", "gpu", "gpu:0", "gpu:0,1", "cpu:4"])

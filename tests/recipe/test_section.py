@@ -24,7 +24,7 @@ def options(**sections: Any) -> Options:
          Ensemble(members=(LSTM(), CNN(widths=(2,))))),
         ("auto", "auto"),
         (None, "auto"),
-        (CNN(hidden_dim=3), CNN(hidden_dim=3)),
+        (CNN(hidden_dim=8), CNN(hidden_dim=8)),
     ],
 )  # fmt: skip
 def test_short_form_is_the_long_form(model: Any, expected: Any) -> None:

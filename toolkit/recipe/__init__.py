@@ -22,7 +22,7 @@ from toolkit.recipe.options import (
 from toolkit.recipe.recipe import Recipe
 from toolkit.recipe.scalars import Date, Every, Expects, Scalar, Share
 from toolkit.recipe.schema import json_schema
-from toolkit.recipe.section import Auto, Section, refuse
+from toolkit.recipe.section import Auto, Refusal, Section
 from toolkit.recipe.tasks import find_options, task_names
 from toolkit.recipe.train import EarlyStopping, Keep, TrainOptions
 
@@ -41,6 +41,7 @@ __all__ = [
     "Keep",
     "Optimizer",
     "Recipe",
+    "Refusal",
     "RunOptions",
     "Scalar",
     "Schedule",
@@ -56,6 +57,5 @@ __all__ = [
     "is_table",
     "json_schema",
     "load_recipe",
-    "refuse",
     "task_names",
 ]

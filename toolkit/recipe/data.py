@@ -1,14 +1,15 @@
 """The data section that every task's own is built on."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from toolkit.recipe.scalars import Date, Expects, Parsed, Share
-from toolkit.recipe.section import Auto, Section, refuse
+from toolkit.recipe.section import Auto, Refusal, Section
 
 
 def is_table(value: Any) -> bool:
@@ -86,33 +87,35 @@ class SplitOptions(Section):
     )
     seed: int = Field(0, ge=0, description="Draws the rows; apart from run.seed on purpose.")
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         parts = {name: getattr(self, name) for name in ("validation", "test")}
         written = {name: part for name, part in parts.items() if part is not None}
         if self.test_value is not None and self.column is None:
-            refuse("test_value", "there is no column that could hold it; give column too")
+            yield Refusal("test_value", "there is no column that could hold it; give column too")
         if self.test_value is not None and "test" in written:
-            refuse("test", "test_value already says which rows these are")
+            yield Refusal("test", "test_value already says which rows these are")
         if self.column is not None and written and self.test_value is None:
-            refuse(next(iter(written)), "the split column already says which rows these are")
+            yield Refusal(next(iter(written)), "the split column already says which rows these are")
         if len({isinstance(part, datetime) for part in written.values()}) > 1:
-            refuse("test", "a date and a share do not mix; give two dates or two shares")
+            yield Refusal("test", "a date and a share do not mix; give two dates or two shares")
         if isinstance(self.validation, datetime) and isinstance(self.test, datetime):
-            self._check_dates(self.validation, self.test)
+            wrong = "the test must begin after the validation"
+            yield from _order("test", self.validation, self.test, wrong)
         if self.end is not None and not isinstance(self.test, datetime):
-            refuse("end", "the end of a split by date wants the date of the test too")
-        if self.end is not None and isinstance(self.test, datetime) and self.end <= self.test:
-            refuse("end", "the end must come after the test begins")
+            yield Refusal("end", "the end of a split by date wants the date of the test too")
+        if self.end is not None and isinstance(self.test, datetime):
+            yield from _order("end", self.test, self.end, "the end must come after the test begins")
         if sum(part.share or 0 for part in written.values() if isinstance(part, Share)) >= 1:
-            refuse(next(iter(written)), "the shares leave no rows for training")
-        return self
+            yield Refusal(next(iter(written)), "the shares leave no rows for training")
 
-    def _check_dates(self, validation: datetime, test: datetime) -> None:
-        if (validation.tzinfo is None) != (test.tzinfo is None):
-            refuse("test", "one date has a time zone, the other has none")
-        if validation >= test:
-            refuse("test", "the test must begin after the validation")
+
+def _order(key: str, first: datetime, second: datetime, wrong: str) -> Iterator[Refusal]:
+    if (first.tzinfo is None) != (second.tzinfo is None):
+        yield Refusal(key, "one date has a time zone, the other has none")
+    elif first >= second:
+        yield Refusal(key, wrong)
 
 
 class DataOptions(Section):
@@ -153,18 +156,16 @@ class DataOptions(Section):
     )
     limit: int | None = Field(None, ge=1, description="Use only the first rows of each split.")
 
-    @model_validator(mode="after")
-    def _check_prepare(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if self.prepare == "always" and not self.rows_alone:
-            refuse("prepare", "this task's examples are made of several rows, which stay in memory")
+            yield Refusal(
+                "prepare", "this task's examples are made of several rows, which stay in memory"
+            )
         if self.prepare == "always" and not self.rows_large:
-            refuse("prepare", "this task's rows name files and stay in memory")
-        return self
-
-    @model_validator(mode="after")
-    def _check_split(self) -> Self:
+            yield Refusal("prepare", "this task's rows name files and stay in memory")
         given = [name for name in ("validation", "test") if getattr(self, name) is not None]
         for name in given:
             if self.split is not None and getattr(self.split, name) is not None:
-                refuse(f"split.{name}", f"data.{name} already gives these rows")
-        return self
+                yield Refusal(f"split.{name}", f"data.{name} already gives these rows")

@@ -31,7 +31,8 @@ def diagnose(error: ValidationError, tree: Node, options: type[Section]) -> list
         found.setdefault((*spot.path, *key), []).append((spot, dict(each)))
     deepest = [path for path in found if not any(_under(other, path) for other in found)]
     guessed = {meant_key(path, *found[path][0]) for path in deepest}
-    return [_problem(path, found[path], root) for path in deepest if path not in guessed]
+    placed = [path for path in deepest if path not in guessed]
+    return [problem for path in placed for problem in _problems(path, found[path], root)]
 
 
 def _follow(spot: Spot, error: Error) -> tuple[Spot, Path]:
@@ -52,6 +53,15 @@ def _under(other: Path, path: Path) -> bool:
     return len(other) > len(path) and other[: len(path)] == path
 
 
+def _problems(path: Path, found: list[tuple[Spot, Error]], root: Spot) -> list[Problem]:
+    """What is wrong at one place: one thing, or all combinations that its section refuses."""
+    for spot, error in found:
+        if error["type"] == "refused":
+            refusals = error["ctx"]["refusals"]
+            return [_refusal(spot, key, message, root) for key, message in refusals.items()]
+    return [_problem(path, found, root)]
+
+
 def _problem(path: Path, found: list[tuple[Spot, Error]], root: Spot) -> Problem:
     spot, error = found[0]
     kinds = {each["type"] for _, each in found}
@@ -67,11 +77,13 @@ def _problem(path: Path, found: list[tuple[Spot, Error]], root: Spot) -> Problem
     if "union_tag_invalid" in kinds:
         return Problem(_wrong_type(spot), spot.node.value["type"].place, _named(path, root))
     if refused:
-        return _refusal(*refused[0], root)
+        spot, error = refused[0]
+        message = str(error.get("ctx", {}).get("error") or error["msg"])
+        return _refusal(spot, "", message, root)
     return Problem(wrong_value(spot.typed[0], spot.node.plain()), spot.place, _named(path, root))
 
 
-_REFUSALS = ("value_error", "assertion_error", "refused")
+_REFUSALS = ("value_error", "assertion_error")
 
 
 def _named(path: Path, root: Spot) -> str:
@@ -83,11 +95,9 @@ def _named(path: Path, root: Spot) -> str:
     return name
 
 
-def _refusal(spot: Spot, error: Error, root: Spot) -> Problem:
+def _refusal(spot: Spot, key: str, message: str, root: Spot) -> Problem:
     """A validator's own words, at the key that it named."""
-    context = error.get("ctx", {})
-    message = str(context.get("message") or context.get("error") or error["msg"])
-    path = (*spot.path, *filter(None, str(context.get("key", "")).split(".")))
+    path = (*spot.path, *filter(None, key.split(".")))
     for part in path[len(spot.path) :]:
         spot = spot.down(part) if part in spot.keys else spot
     text = message if message.endswith((".", "?")) else f"{message}."

@@ -1,7 +1,7 @@
 """The base of every section of a recipe, and what a short form stands for."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Never
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
@@ -10,6 +10,18 @@ from pydantic_core import PydanticCustomError
 from toolkit.recipe.annotations import classes, has, item, mapped, none_word, takes_tuple, words
 
 Auto = Literal["auto"]
+
+
+class Refusal(NamedTuple):
+    """A combination that cannot be.
+
+    Attributes:
+        key: where to say so, dotted below the section.
+        message: what is wrong with it.
+    """
+
+    key: str
+    message: str
 
 
 class Section(BaseModel):
@@ -56,18 +68,28 @@ class Section(BaseModel):
         expanded = {key: _expand_field(cls.model_fields.get(key), data[key]) for key in data}
         return {key: value for key, value in expanded.items() if value is not _LEFT_OUT}
 
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield every combination of valid values that cannot be.
+
+        Of any section: heads of attention that do not share its width evenly.
+        """
+        for width in ("hidden_dim", "embedding_dim"):
+            dim, heads = getattr(self, width, None), getattr(self, "num_heads", None)
+            if isinstance(dim, int) and isinstance(heads, int) and dim % heads:
+                yield Refusal("num_heads", f"does not divide {width} ({dim})")
+
+    @model_validator(mode="after")
+    def _refuse(self) -> Self:
+        found: dict[str, str] = {}
+        for key, message in self.refusals():
+            found.setdefault(key, message)
+        if found:
+            raise PydanticCustomError("refused", "refused", {"refusals": found})
+        return self
+
     def arguments(self) -> dict[str, Any]:
         """The fields as flat keyword arguments, without ``type``."""
         return {name: getattr(self, name) for name in type(self).model_fields if name != "type"}
-
-
-def refuse(key: str, message: str) -> Never:
-    """Refuses a combination inside a validator, placed at ``key`` (dotted below the section).
-
-    Raises:
-        PydanticCustomError: always; pydantic collects it with the other errors.
-    """
-    raise PydanticCustomError("refused", "{message}", {"message": message, "key": key})
 
 
 def short_key(annotation: Any, value: Any) -> str | None:

@@ -1,12 +1,13 @@
 """The train section: how long, how fast, on what, and what is kept."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from toolkit.recipe.optimization import AdamW, Optimizer, Schedule
 from toolkit.recipe.scalars import Every, Expects
-from toolkit.recipe.section import Auto, Section, refuse
+from toolkit.recipe.section import Auto, Refusal, Section
 
 Count = Annotated[int, Field(ge=1)]
 Devices = Annotated[
@@ -95,22 +96,24 @@ class TrainOptions(Section):
         """Logical CPU replicas that ``devices: cpu:N`` asks for, else 0."""
         return int(self.devices[4:]) if self.devices.startswith("cpu:") else 0
 
-    @model_validator(mode="after")
-    def _check_lengths(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if self.steps != "auto" and self.epochs != "auto":
-            refuse("steps", "steps and epochs cannot both be given; keep one")
+            yield Refusal("steps", "steps and epochs cannot both be given; keep one")
         if self.batch_tokens is not None and self.batch_size != "auto":
-            refuse("batch_tokens", "batch_tokens and batch_size cannot both be given; keep one")
+            yield Refusal(
+                "batch_tokens", "batch_tokens and batch_size cannot both be given; keep one"
+            )
         rows = self.batch_size if isinstance(self.batch_size, int) else None
         if rows and isinstance(self.accumulation, int) and self.accumulation > rows:
-            refuse("accumulation", "more micro-batches than examples in a batch")
-        return self
-
-    @model_validator(mode="after")
-    def _check_devices(self) -> Self:
+            yield Refusal("accumulation", "more micro-batches than examples in a batch")
         several = self.replicas_of_cpu > 1 or "," in self.devices
         if several and self.strategy == "one_device":
-            refuse("strategy", f"one_device cannot use the several devices of {self.devices}")
+            yield Refusal(
+                "strategy", f"one_device cannot use the several devices of {self.devices}"
+            )
         if self.compile == "xla" and self.replicas_of_cpu > 1:
-            refuse("compile", f"XLA cannot compile for the replicas of {self.devices}; use none")
-        return self
+            yield Refusal(
+                "compile", f"XLA cannot compile for the replicas of {self.devices}; use none"
+            )

@@ -1,18 +1,19 @@
 """What a recipe of forecasting may say."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from toolkit.recipe import (
     Auto,
     Column,
     DataOptions,
     EvaluateOptions,
+    Refusal,
     Section,
     TaskOptions,
     TaskSection,
-    refuse,
 )
 
 if TYPE_CHECKING:
@@ -61,13 +62,15 @@ class ForecastingSection(TaskSection):
         description="Steps that each network is tried for where the model is auto; 0: none is.",
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if list(self.quantiles) != sorted(set(self.quantiles)):
-            refuse("quantiles", "the levels must increase")
+            yield Refusal("quantiles", "the levels must increase")
         if self.distribution is not None and self.loss != "mse":
-            refuse("loss", "a distribution is trained by its likelihood alone; leave out one")
-        return self
+            yield Refusal(
+                "loss", "a distribution is trained by its likelihood alone; leave out one"
+            )
 
 
 class ForecastingData(DataOptions):
@@ -116,13 +119,13 @@ class ForecastingData(DataOptions):
         "series, of all together, or none.",
     )
 
-    @model_validator(mode="after")
-    def _check_columns(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         features = [c for name in ("past", "known", "static") for c in _listed(getattr(self, name))]
         for column in _listed(self.categorical):
             if column not in features:
-                refuse("categorical", f"{column!r} is not among past, known and static")
-        return self
+                yield Refusal("categorical", f"{column!r} is not among past, known and static")
 
     @property
     def targets(self) -> tuple[Column, ...]:

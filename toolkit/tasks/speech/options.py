@@ -1,8 +1,9 @@
 """What a recipe of speech may say."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from toolkit.recipe import (
     Auto,
@@ -10,10 +11,10 @@ from toolkit.recipe import (
     DataOptions,
     DataPath,
     EvaluateOptions,
+    Refusal,
     Section,
     TaskOptions,
     TaskSection,
-    refuse,
 )
 
 if TYPE_CHECKING:
@@ -85,11 +86,11 @@ class FeatureOptions(Section):
         "each on its own (bins), which undoes the microphone's colour too.",
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if self.type == "mfcc" and self.num_coefficients > self.num_mel_bins:
-            refuse("num_coefficients", "more coefficients than mel bins")
-        return self
+            yield Refusal("num_coefficients", "more coefficients than mel bins")
 
 
 class AugmentOptions(Section):
@@ -134,13 +135,13 @@ class AugmentOptions(Section):
         0.0, description="Share of the clips mixed with another (labels only)."
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if self.snr[0] > self.snr[1]:
-            refuse("snr", "the range runs from low to high")
+            yield Refusal("snr", "the range runs from low to high")
         if self.strength != "auto" and self.strength[0] > self.strength[1]:
-            refuse("strength", "the range runs from low to high")
-        return self
+            yield Refusal("strength", "the range runs from low to high")
 
 
 class SpeechData(DataOptions):
@@ -197,15 +198,15 @@ class SpeechData(DataOptions):
     join_clips: tuple[Count, Count] = Field((3, 6), description="Fewest and most clips joined.")
     join_gap: tuple[float, float] = Field((0.02, 0.25), description="Shortest and longest gap, s.")
 
-    @model_validator(mode="after")
-    def _check_join(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if self.join_clips[0] > self.join_clips[1]:
-            refuse("join_clips", "the range runs from low to high")
+            yield Refusal("join_clips", "the range runs from low to high")
         if not 0 <= self.join_gap[0] <= self.join_gap[1]:
-            refuse("join_gap", "the range runs from low to high, from 0 on")
+            yield Refusal("join_gap", "the range runs from low to high, from 0 on")
         if (self.start is None) != (self.end is None):
-            refuse("start", "start and end come together")
-        return self
+            yield Refusal("start", "start and end come together")
 
 
 class Network(Section):
@@ -314,48 +315,64 @@ class Options(TaskOptions):
         given = self.data.alphabet
         return given.lower() if given is not None and self.data.lowercase else given
 
-    @model_validator(mode="after")
-    def _check_output(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if (
             self.task.output == "auto"
             and self.data.text is not None
             and self.data.label is not None
         ):
-            refuse("data.label", "both label and text are named; task.output says which to learn")
+            yield Refusal(
+                "data.label", "both label and text are named; task.output says which to learn"
+            )
         if self.data.join and (self.output == "label" or self.data.speaker is None):
-            refuse("data.join", "joining clips needs transcripts and data.speaker")
+            yield Refusal("data.join", "joining clips needs transcripts and data.speaker")
         if self.task.language_model and self.task.beam_width == 1:
-            refuse("task.language_model", "a language model needs beam_width above 1")
+            yield Refusal("task.language_model", "a language model needs beam_width above 1")
         if self.task.decoder != "ctc" and self.output == "label":
-            refuse("task.decoder", "a label is not written; a decoder needs transcripts")
+            yield Refusal("task.decoder", "a label is not written; a decoder needs transcripts")
         if self.task.decoder != "ctc" and self.task.language_model:
-            refuse("task.language_model", "it ranks what CTC writes; the decoder is one itself")
+            yield Refusal(
+                "task.language_model", "it ranks what CTC writes; the decoder is one itself"
+            )
         if isinstance(self.model, Preset) and self.data.features != FeatureOptions():
-            refuse("data.features", "a preset has features of its own; leave these out")
+            yield Refusal("data.features", "a preset has features of its own; leave these out")
         if isinstance(self.model, Preset) and self.data.sampling_rate != "auto":
-            refuse("data.sampling_rate", "a preset hears at a rate of its own; leave this out")
+            yield Refusal(
+                "data.sampling_rate", "a preset hears at a rate of its own; leave this out"
+            )
         if self.task.streaming:
-            self._check_streaming()
-        return self
+            yield from self._streaming_refusals()
 
-    def _check_streaming(self) -> None:
+    def _streaming_refusals(self) -> Iterator[Refusal]:
         """Refuse what looks at a whole clip."""
         if self.output == "label":
-            refuse("task.streaming", "a label is of a whole clip; streaming needs transcripts")
+            yield Refusal(
+                "task.streaming", "a label is of a whole clip; streaming needs transcripts"
+            )
         if self.task.decoder != "ctc":
-            refuse("task.decoder", "an attention decoder needs the whole clip; streaming needs ctc")
+            yield Refusal(
+                "task.decoder", "an attention decoder needs the whole clip; streaming needs ctc"
+            )
         if self.task.beam_width > 1:
-            refuse("task.beam_width", "streaming takes the likeliest path; leave this out or say 1")
+            yield Refusal(
+                "task.beam_width", "streaming takes the likeliest path; leave this out or say 1"
+            )
         if self.data.trim is not None:
-            refuse("data.trim", "where a clip ends is not known while it comes in")
+            yield Refusal("data.trim", "where a clip ends is not known while it comes in")
         if self.data.features.normalize == "bins":
-            refuse("data.features.normalize", "streaming normalises by what training has heard")
+            yield Refusal(
+                "data.features.normalize", "streaming normalises by what training has heard"
+            )
         if self.data.features.type == "mfcc":
-            refuse("data.features.type", "streaming reads log_mel")
+            yield Refusal("data.features.type", "streaming reads log_mel")
         if self.model != "auto" and not isinstance(self.model, CRNN):
-            refuse("model.type", "streaming needs a crnn, whose layers can look back only")
+            yield Refusal("model.type", "streaming needs a crnn, whose layers can look back only")
         if isinstance(self.model, CRNN) and self.model.bidirectional is True:
-            refuse("model.bidirectional", "streaming reads one way; leave this out or say false")
+            yield Refusal(
+                "model.bidirectional", "streaming reads one way; leave this out or say false"
+            )
 
     def roles(self) -> list["Role"]:
         """Return what the columns are to the task."""

@@ -1,8 +1,9 @@
 """What a recipe of translation may say."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from toolkit.recipe import (
     Auto,
@@ -11,12 +12,12 @@ from toolkit.recipe import (
     DataPath,
     EvaluateOptions,
     Optimizer,
+    Refusal,
     Section,
     Source,
     TaskOptions,
     TaskSection,
     TrainOptions,
-    refuse,
 )
 from toolkit.recipe.optimization import Adam
 
@@ -59,11 +60,11 @@ class TranslationSection(TaskSection):
         None, description="Draw answers at random instead of searching for the best."
     )
 
-    @model_validator(mode="after")
-    def _check_answers(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if self.sampling is None and self.num_answers > self.beam_size:
-            refuse("num_answers", "more answers than the beam is wide; raise beam_size")
-        return self
+            yield Refusal("num_answers", "more answers than the beam is wide; raise beam_size")
 
 
 class VocabularyOptions(Section):
@@ -90,11 +91,11 @@ class VocabularyOptions(Section):
         "nfc", description="Unicode normal form of both sides; none: the characters as they are."
     )
 
-    @model_validator(mode="after")
-    def _check_dropout(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if self.type == "unigram" and self.dropout not in ("auto", 0.0):
-            refuse("dropout", "BPE-dropout needs the type bpe")
-        return self
+            yield Refusal("dropout", "BPE-dropout needs the type bpe")
 
 
 class TranslationData(DataOptions):
@@ -142,12 +143,6 @@ class Attending(Network):
     intermediate_dim: Count = Field(256, description="Width within the feed-forward part.")
     num_heads: Count = Field(4, description="Heads of the attention; they share hidden_dim.")
     norm: Literal["pre", "post"] = Field("pre", description="Normalise before or after a sublayer.")
-
-    @model_validator(mode="after")
-    def _check_heads(self) -> Self:
-        if self.hidden_dim % self.num_heads:
-            refuse("num_heads", f"does not divide hidden_dim ({self.hidden_dim})")
-        return self
 
 
 class Transformer(Attending):
@@ -272,22 +267,18 @@ class Options(TaskOptions):
         what = f"no column {prefix!r} for data.prefix. Expected it, or a test of free answers."
         return [Finding("warning", f"{test.name}, test split", what)]
 
-    @model_validator(mode="after")
-    def _check_coverage(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if self.task.coverage_penalty and getattr(self.model, "attention", "") == "none":
-            refuse("task.coverage_penalty", "a model without attention covers nothing")
+            yield Refusal("task.coverage_penalty", "a model without attention covers nothing")
         if self.task.coverage_penalty and isinstance(self.model, Preset):
-            refuse("task.coverage_penalty", "the decoders of presets do not tell their attention")
-        return self
-
-    @model_validator(mode="after")
-    def _check_prefix(self) -> Self:
+            yield Refusal(
+                "task.coverage_penalty", "the decoders of presets do not tell their attention"
+            )
         if self.data.prefix in (self.data.source, self.data.target):
-            refuse("data.prefix", f"{self.data.prefix!r} is the source or the target already")
-        return self
-
-    @model_validator(mode="after")
-    def _check_preset(self) -> Self:
+            yield Refusal(
+                "data.prefix", f"{self.data.prefix!r} is the source or the target already"
+            )
         if isinstance(self.model, Preset) and self.data.vocabulary != VocabularyOptions():
-            refuse("data.vocabulary", "a preset has pieces of its own; leave this out")
-        return self
+            yield Refusal("data.vocabulary", "a preset has pieces of its own; leave this out")

@@ -1,8 +1,9 @@
 """What a recipe of video classification may say."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from toolkit.recipe import (
     Auto,
@@ -10,11 +11,11 @@ from toolkit.recipe import (
     DataOptions,
     DataPath,
     EvaluateOptions,
+    Refusal,
     Section,
     TaskOptions,
     TaskSection,
     TrainOptions,
-    refuse,
 )
 
 if TYPE_CHECKING:
@@ -159,26 +160,32 @@ class FrameNetwork(Network):
         "attention", description="Over time: weights for the frames, or the mean and the maximum."
     )
 
-    @model_validator(mode="after")
-    def _check_backbone(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         if self.weights is not None and self.backbone is None:
-            refuse("weights", "there is no backbone that they could be of; name it")
+            yield Refusal("weights", "there is no backbone that they could be of; name it")
         if self.backbone is not None and self.reads not in ("auto", "rgb"):
-            refuse("reads", "a backbone reads colours; leave this out or say rgb")
+            yield Refusal("reads", "a backbone reads colours; leave this out or say rgb")
         if self.backbone is not None and self.motion_statistics is True:
-            refuse(
+            yield Refusal(
                 "motion_statistics",
                 "a backbone's vectors stand for the frames; leave this out or say false",
             )
         of_backbone = ("trainable", "freeze_epochs", "backbone_rate", "cache_features")
         for name in of_backbone if self.backbone is None else ():
             if getattr(self, name) != type(self).model_fields[name].default:
-                refuse(name, "it is about a backbone, and there is none; name one or leave it out")
+                yield Refusal(
+                    name, "it is about a backbone, and there is none; name one or leave it out"
+                )
         if self.freeze_epochs and not self.trainable:
-            refuse("freeze_epochs", "trainable is false, so the backbone stays as it is for ever")
+            yield Refusal(
+                "freeze_epochs", "trainable is false, so the backbone stays as it is for ever"
+            )
         if self.cache_features is True and self.trainable:
-            refuse("cache_features", "a backbone that is trained gives other vectors each time")
-        return self
+            yield Refusal(
+                "cache_features", "a backbone that is trained gives other vectors each time"
+            )
 
 
 class CNNLSTM(FrameNetwork):
@@ -297,16 +304,16 @@ class Options(TaskOptions):
     train: VideoTrain = Field(VideoTrain(), description="How to train.")
     evaluate: VideoEvaluate = Field(VideoEvaluate(), description="How it is judged.")
 
-    @model_validator(mode="after")
-    def _check_features(self) -> Self:
+    def refusals(self) -> Iterator[Refusal]:
+        """Yield what does not go together."""
+        yield from super().refusals()
         changed = self.train.augment.of_pixels()
         if getattr(self.model, "cache_features", False) is True and changed:
-            refuse(
+            yield Refusal(
                 "model.cache_features",
                 f"train.augment changes pixels by {', '.join(changed)}, so that vectors differ "
                 "each time; switch these off (0 or false) or leave cache_features out",
             )
-        return self
 
     def roles(self) -> list["Role"]:
         """Return what the columns are to the task."""
