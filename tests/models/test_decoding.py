@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
-from toolkit.models.decoding import Rules, beam_search
+from toolkit.models.decoding import Rules, beam_search, largest
 from toolkit.models.sampling import sample, uniform
 
 VOCABULARY, START, END = 6, 2, 3
@@ -177,3 +178,11 @@ def test_uniform_numbers() -> None:
     assert numbers.max() < 1
     assert abs(numbers.mean() - 0.5) < 0.01
     assert abs(np.corrcoef(numbers[0], numbers[1])[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("size", [1000, 997, 960, 40, 12])
+@pytest.mark.parametrize("count", [1, 2, 10])
+def test_the_largest_are_those_of_top_k(size: int, count: int) -> None:
+    x = np.random.default_rng(0).integers(0, 50, (7, size)).astype("float32")  # many are equal
+    for found, expected in zip(largest(x, count), ops.top_k(x, count), strict=True):
+        np.testing.assert_array_equal(found, expected)

@@ -9,9 +9,11 @@ No row's answer depends on the others, on the padding or on the size of the batc
 of its own, and a row that is done is not touched again.
 """
 
+import math
 from typing import Any, NamedTuple, Protocol
 
 import keras
+import numpy as np
 from keras import ops
 
 from toolkit.layers.arguments import Tensor, check_positive
@@ -69,6 +71,28 @@ class Rules(NamedTuple):
             forced = ops.repeat(self.forced(index), times, axis=0)[:, None]
             bad = ops.where(forced > 0, tokens != forced, bad)
         return ops.where(bad, IMPOSSIBLE, values)
+
+    def likeliest(
+        self, logits: Tensor, index: Tensor, times: int, count: int
+    ) -> tuple[Tensor, Tensor]:
+        """The `count` likeliest allowed tokens of each row, and their log-probabilities.
+
+        Both are (batch * times, count), best first; what the rules forbid has `IMPOSSIBLE`. A part
+        of `allowed` in far fewer passes over the vocabulary.
+        """
+        logits = ops.cast(logits, "float32")
+        total = ops.logsumexp(logits, axis=-1, keepdims=True)
+        values, tokens = largest(logits, min(count + 2, logits.shape[-1]))
+        never = ops.logical_or(tokens == 0, tokens == self.start_id)
+        values, order = ops.top_k(ops.where(never, IMPOSSIBLE, values - total), count)
+        tokens = ops.take_along_axis(tokens, order, axis=1)
+        must = ops.where(index + 1 >= self.limits, self.end_id, 0)
+        if self.prefix is not None:
+            must = ops.maximum(must, self.forced(index))
+        must = ops.repeat(must, times, axis=0)[:, None]
+        only = ops.take_along_axis(logits, must, axis=1) - total
+        only = ops.where(ops.arange(count) == 0, only, IMPOSSIBLE)
+        return ops.where(must > 0, only, values), ops.where(must > 0, must, tokens)
 
     def forced(self, index: Tensor) -> Tensor:
         """(batch,) the token that must stand at `index`; 0 where any may, and at the limit."""
@@ -188,12 +212,15 @@ class _Beam:
             self.rules.start_id,
         )
         logits, after = self.decoder.step(before, state, index)
-        vocabulary = logits.shape[-1]
-        steps = self.rules.allowed(logits, index, self.width)
-        totals = live.totals[..., None] + ops.reshape(steps, (self.batch, self.width, vocabulary))
-        totals = ops.reshape(totals, (self.batch, self.width * vocabulary))
-        totals, places = ops.top_k(totals, min(2 * self.width, self.width * vocabulary))
-        parents, chosen = places // vocabulary, places % vocabulary
+        count = min(2 * self.width, logits.shape[-1])  # more of one hypothesis cannot be chosen
+        steps, tokens = self.rules.likeliest(logits, index, self.width, count)
+        totals = live.totals[..., None] + ops.reshape(steps, (self.batch, self.width, count))
+        totals = ops.reshape(totals, (self.batch, self.width * count))
+        totals, places = ops.top_k(totals, min(2 * self.width, self.width * count))
+        parents = places // count
+        chosen = ops.take_along_axis(
+            ops.reshape(tokens, (self.batch, self.width * count)), places, axis=1
+        )
         coverage = self._covered(live.coverage, after)
         ending = chosen == self.rules.end_id
         ended = self._collect(index, live, ended, totals, parents, ending, coverage)
@@ -281,3 +308,32 @@ def longest(limits: Tensor, encoded: Any) -> Tensor:
 def gathered(x: Tensor, rows: Tensor) -> Tensor:
     """(batch, beam, ...) in another order of the beam, (batch, taken)."""
     return ops.take_along_axis(x, rows[..., None], axis=1)
+
+
+def largest(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """What `ops.top_k` gives of (rows, size), by way of blocks: several times faster on a CPU.
+
+    The largest numbers lie in the blocks that have the largest maxima.
+    """
+    size = x.shape[-1]
+    width = _block_width(size, count)
+    number = -(-size // width)
+    if number <= 2 * count:
+        return tuple(ops.top_k(x, count))
+    if size % width:
+        lowest = float(np.finfo("float32").min)
+        x = ops.pad(x, [[0, 0], [0, number * width - size]], constant_values=lowest)
+    best = ops.top_k(ops.max(ops.reshape(x, (-1, number, width)), axis=-1), count)[1]
+    best = ops.sort(best, axis=-1)  # of equal numbers the first is taken
+    rows = ops.arange(ops.shape(x)[0], dtype="int32")[:, None]
+    near = ops.take(ops.reshape(x, (-1, width)), rows * number + best, axis=0)
+    values, places = ops.top_k(ops.reshape(near, (-1, count * width)), count)
+    block = ops.take_along_axis(best, places // width, axis=1)
+    return values, block * width + places % width
+
+
+def _block_width(size: int, count: int) -> int:
+    """About the width at which the fewest numbers are looked at; one that divides, if near."""
+    width = max(1, math.isqrt(size // count))
+    fitting = [each for each in range(width // 2 + 1, 2 * width + 1) if size % each == 0]
+    return min(fitting, key=lambda each: abs(each - width), default=width)
