@@ -304,18 +304,21 @@ class MultiHeadAttention(keras.layers.Layer):
         Args:
             query: (batch, dim), the step's input.
             cache: from `initial_cache` or the step before; of cross-attention, from
-                `project_context`.
+                `project_context`, whose rows may each serve several neighbouring queries, such as
+                a beam's.
             index: the step's position from 0, a number or a scalar tensor; None in
                 cross-attention.
-            padding_mask: (batch, key), True for keys that count.
+            padding_mask: (batch, key), True for keys that count; as many rows as the cache has.
             return_attention_scores: also return the probabilities (batch, heads, key).
 
         Returns:
             The output (batch, dim), and the cache with this step's key and value in it.
         """
         if self.is_cross:
-            q, bias, mask = self._heads(self.query(query[:, None])), None, key_mask(padding_mask)
             key, value = cache["key"], cache["value"]
+            together = (ops.shape(key)[0], -1, self.num_heads, self.size)
+            q = ops.transpose(ops.reshape(self.query(query), together), (0, 2, 1, 3))
+            bias, mask = None, key_mask(padding_mask)
         else:
             q, cache = self._extend(query, cache, index)
             key, value = cache.values()
@@ -324,16 +327,20 @@ class MultiHeadAttention(keras.layers.Layer):
         output, scores = scaled_attention(
             q, key, value, mask, bias, need_scores=return_attention_scores
         )
-        output = self._join(output)[:, 0]
+        output = self.output_dense(_by_query(output))
         if scores is None or not return_attention_scores:
             return output, cache
-        return output, cache, scores[:, :, 0]
+        scores = ops.transpose(scores, (0, 2, 1, 3))
+        return output, cache, ops.reshape(scores, (-1, self.num_heads, ops.shape(key)[2]))
 
     def _extend(
         self, query: Tensor, cache: Cache, index: int | Tensor | None
     ) -> tuple[Tensor, Cache]:
         """The step's query, and the cache with its key and value written at `index`."""
-        q, k, v = self._split(self.query_key_value(query[:, None]))
+        fused = ops.reshape(
+            self.query_key_value(query), (-1, self.num_heads + 2 * self.shared, 1, self.size)
+        )
+        q, k, v = ops.split(fused, [self.num_heads, self.num_heads + self.shared], axis=1)
         if self.rotary is not None:
             q, k = self.rotary(q, offset=index), self.rotary(k, offset=index)
         if "grown_key" in cache:
@@ -374,3 +381,9 @@ class MultiHeadAttention(keras.layers.Layer):
         keys = (query if context is None else context).shape[1]
         shape = (query.shape[0], self.num_heads, query.shape[1], keys)
         return output, keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+
+def _by_query(output: Tensor) -> Tensor:
+    """(contexts, heads, queries, head_dim) to (contexts * queries, heads * head_dim)."""
+    heads, size = output.shape[1], output.shape[3]
+    return ops.reshape(ops.transpose(output, (0, 2, 1, 3)), (-1, heads * size))

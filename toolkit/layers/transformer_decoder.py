@@ -117,7 +117,7 @@ class TransformerDecoderLayer(TransformerLayer):
         """Room for the steps' keys and values, and those of the encoder's outputs, made once.
 
         With an encoder the state also holds the last step's `attention` (batch, source), the mean
-        over the heads.
+        over the heads; without it in the state, a step does not tell it.
         """
         state = {"self_attention": self.self_attention.layer.initial_cache(batch_size, max_length)}
         if self.cross_attention is not None:
@@ -140,10 +140,19 @@ class TransformerDecoderLayer(TransformerLayer):
         if self.cross_attention is not None:
             context = state["cross_attention"]
             cross = self.cross_attention.layer
-            seen = {"padding_mask": encoder_padding_mask, "return_attention_scores": True}
-            x, _, scores = self.cross_attention.around(lambda h: cross.step(h, context, **seen), x)
-            state["attention"] = ops.mean(scores, axis=1)
+            wanted = "attention" in state
+            seen = {"padding_mask": encoder_padding_mask, "return_attention_scores": wanted}
+            x, *rest = self.cross_attention.around(lambda h: cross.step(h, context, **seen), x)
+            if wanted:
+                state["attention"] = ops.mean(rest[-1], axis=1)
         return self.feed_forward(x), state
+
+    def repeat_state(self, state: State, times: int) -> State:
+        """The state of `times` rows for each; they read the encoder's outputs together."""
+        return {
+            name: value if name == "cross_attention" else repeat_rows(value, times)
+            for name, value in state.items()
+        }
 
     def compute_output_shape(
         self, inputs_shape: Shape, encoded_shape: Shape | None = None
@@ -168,7 +177,8 @@ class TransformerDecoder(TransformerStack):
     Decoding:
         `initial_state(encoded, batch_size, max_length)` gives a nest whose leaves have the batch
         first; `step(x, state, index)` maps (batch, dim) to the output (batch, dim) and the next
-        state, and equals the call at each step. With an encoder the state also holds `attention`
+        state, and equals the call at each step; `repeat_state(state, times)` readies a state for
+        the rows of a beam. With an encoder the state also holds `attention`
         (batch, source): how the last layer weighed the source, the mean over its heads.
 
     Args:
@@ -264,6 +274,8 @@ class TransformerDecoder(TransformerStack):
             layer.name: layer.initial_state(encoded, batch_size, max_length)
             for layer in self.layers
         }
+        for layer in self.layers[:-1]:  # nobody asks how these weigh the source
+            state[layer.name].pop("attention", None)
         return self._with_attention(state)
 
     def step(
@@ -290,7 +302,21 @@ class TransformerDecoder(TransformerStack):
             x, after[layer.name] = layer.step(x, state[layer.name], index, encoder_padding_mask)
         return self._end(x), self._with_attention(after)
 
+    def repeat_state(self, state: State, times: int) -> State:
+        """The state of `times` neighbouring rows for each, such as a beam's.
+
+        They read the encoder's keys and values, which stay one row for them all, together; so the
+        `encoder_padding_mask` of their steps is that of the single rows too.
+        """
+        layers = {layer.name: layer.repeat_state(state[layer.name], times) for layer in self.layers}
+        return self._with_attention(layers)
+
     def _with_attention(self, state: State) -> State:
         """The state, with the last layer's attention to the encoder's outputs at hand."""
         last = state[self.layers[-1].name]
         return {**state, "attention": last["attention"]} if "attention" in last else state
+
+
+def repeat_rows(state: Any, times: int) -> Any:
+    """Each row of a nest's leaves `times` times, one after another."""
+    return keras.tree.map_structure(lambda x: ops.repeat(x, times, axis=0), state)

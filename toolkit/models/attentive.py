@@ -80,6 +80,10 @@ class AttentiveRecognizer(keras.Model):
         state = self.decoder.initial_state(steps, batch_size, max_length, mask)
         return {"decoder": state, "padding_mask": mask}
 
+    def repeat_state(self, state: dict[str, Any], times: int) -> dict[str, Any]:
+        """The state of `times` hypotheses for each row; the encoder's steps stay one row."""
+        return {**state, "decoder": self.decoder.repeat_state(state["decoder"], times)}
+
     def step(
         self, tokens: Tensor, state: dict[str, Any], index: int | Tensor
     ) -> tuple[Tensor, dict[str, Any]]:

@@ -3,7 +3,9 @@
 A decoder offers `initial_state(encoded, batch_size, max_length)`, a nest whose leaves have the
 batch first, and `step(tokens, state, index)`, from the tokens (batch,) before position `index` to
 the logits (batch, vocabulary) of that position and the state after it. Caches of keys and values,
-recurrent states, prefixes: all are just state. The search knows nothing else of the model.
+recurrent states, prefixes: all are just state. The search knows nothing else of the model, but for
+`repeat_state(state, times)`, where a decoder has it: its way to ready a state for the hypotheses of
+a beam, which may leave what they share one row for them all.
 
 No row's answer depends on the others, on the padding or on the size of the batch: each has a limit
 of its own, and a row that is done is not touched again.
@@ -17,6 +19,7 @@ import numpy as np
 from keras import ops
 
 from toolkit.layers.arguments import Tensor, check_positive
+from toolkit.layers.transformer_decoder import repeat_rows
 
 IMPOSSIBLE = -1e9  # log-probability of what must not be chosen; a sum of two is still finite
 
@@ -178,7 +181,7 @@ class _Beam:
         if self.coverage_penalty:
             self.real = ops.cast(state["padding_mask"], "float32")[:, None]
         if self.width > 1:
-            state = keras.tree.map_structure(lambda x: ops.repeat(x, self.width, axis=0), state)
+            state = getattr(self.decoder, "repeat_state", repeat_rows)(state, self.width)
         first = (ops.cast(0, "int32"), self._first_live(state), self._none_ended(), state)
         _, _, ended, _ = ops.while_loop(self._goes_on, self._advance, first)
         return Answers(ops.where(ended[0] == self.rules.end_id, 0, ended[0]), ended[1], ended[2])
@@ -284,9 +287,16 @@ class _Beam:
         if self.width == 1:
             return after
         rows = self._flat(parents + self.width * ops.arange(self.batch)[:, None])
-        return keras.tree.map_structure(
-            lambda old, new: new if new is old else ops.take(new, rows, axis=0), before, after
-        )
+        moved: dict[int, Tensor] = {}  # a tensor may stand in several places
+
+        def follow(old: Tensor, new: Tensor) -> Tensor:
+            if new is old:
+                return new
+            if id(new) not in moved:
+                moved[id(new)] = ops.take(new, rows, axis=0)
+            return moved[id(new)]
+
+        return keras.tree.map_structure(follow, before, after)
 
     def _rows(self, x: Tensor) -> Tensor:
         return ops.reshape(x, (self.batch, self.width, -1))

@@ -8,6 +8,7 @@ from keras import ops
 
 from toolkit.layers import RecurrentStack, TokenEmbedding, TransformerDecoder, TransformerEncoder
 from toolkit.layers.arguments import Tensor, derived_seed
+from toolkit.layers.transformer_decoder import repeat_rows
 from toolkit.models.recurrent_decoder import RecurrentDecoder
 
 
@@ -109,6 +110,13 @@ class Seq2Seq(keras.Model):
         outputs, mask = encoded
         state = self.decoder.initial_state(outputs, batch_size, max_length, mask)
         return _opened(state, mask)
+
+    def repeat_state(self, state: dict[str, Any], times: int) -> dict[str, Any]:
+        """The state of `times` hypotheses for each row; what a decoder shares stays one row."""
+        if not isinstance(self.decoder, TransformerDecoder):
+            return dict(repeat_rows(state, times))
+        decoder = self.decoder.repeat_state(state["decoder"], times)
+        return _opened(decoder, state["padding_mask"])
 
     def step(
         self, tokens: Tensor, state: dict[str, Any], index: int | Tensor
