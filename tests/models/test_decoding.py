@@ -49,7 +49,10 @@ def every_output(limit: int) -> list[tuple[int, ...]]:
 
 
 def searched(limits: list[int], sources: list[int], **options: Any) -> Any:
-    rules = Rules(START, END, tf.constant(limits), options.pop("prefix", None))
+    prefix = options.pop("prefix", None)
+    rules = Rules(
+        START, END, tf.constant(limits), prefix if prefix is None else tf.constant(prefix)
+    )
     run = tf.function(lambda s: beam_search(Chain(), s, rules, **options))
     return [np.asarray(value) for value in run(tf.constant(sources))]
 
@@ -113,6 +116,34 @@ def test_rows_do_not_depend_on_the_batch() -> None:
         alone = searched([limit], [row], **options)
         for a, b in zip(together, alone, strict=True):
             np.testing.assert_allclose(a[row][..., : b.shape[-1]], b[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_rows_that_are_done_leave_the_others_as_they_are(beam_size: int) -> None:
+    random = np.random.default_rng(0)
+    limits = random.permutation(np.repeat([1, 2, 3, 7], [9, 9, 9, 3])).tolist()
+    sources = random.integers(0, 4, 30).tolist()
+    prefix = np.where(random.random((30, 1)) < 0.3, 5, 0).astype("int32")
+    penalty = random.random(30).astype("float32")
+    signature = [
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([None, 1], tf.int32),
+        tf.TensorSpec([None], tf.float32),
+    ]
+
+    @tf.function(input_signature=signature)
+    def run(limits: Any, sources: Any, prefix: Any, penalty: Any) -> Any:
+        rules = Rules(START, END, limits, prefix)
+        given = {"beam_size": beam_size, "num_answers": beam_size, "length_penalty": penalty}
+        return beam_search(Chain(), sources, rules, **given)
+
+    rows = [np.array(limits, "int32"), np.array(sources, "int32"), prefix, penalty]
+    together = run(*rows)
+    for row in range(30):
+        alone = run(*(each[row : row + 1] for each in rows))
+        for a, b in zip(together, alone, strict=True):
+            np.testing.assert_allclose(a[row][..., : b.shape[-1]], b[0], rtol=1e-5)
 
 
 def test_forced_prefixes() -> None:
