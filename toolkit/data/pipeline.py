@@ -114,6 +114,9 @@ def make_dataset(
     dataset = dataset.map(element, num_parallel_calls=2, deterministic=True)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    # There is nothing to tune, and the end of an iterator would wait for the tuner's nap, which
+    # doubles from 10 ms up to a minute: reading took up to twice its time.
+    options.autotune.enabled = False
     return dataset.prefetch(4).with_options(options)
 
 
