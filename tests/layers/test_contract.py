@@ -97,6 +97,7 @@ def first_rows(cases: list[Case]) -> list[Case]:
     return [case for case in cases if case in FIRST_ROWS]
 
 
+@pytest.mark.slow
 @every_group
 def test_xla(group: str) -> None:
     contract.check_xla(first_rows(GROUPS[group]), gradient=False)

@@ -84,7 +84,8 @@ class Section(BaseModel):
         for key, message in self.refusals():
             found.setdefault(key, message)
         if found:
-            raise PydanticCustomError("refused", "refused", {"refusals": found})
+            context = {"message": "; ".join(found.values()), "refusals": found}
+            raise PydanticCustomError("refused", "{message}", context)
         return self
 
     def arguments(self) -> dict[str, Any]:
