@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from toolkit.models.decoding import Rules, beam_search, largest
+from toolkit.models.decoding import Rules, beam_search
+from toolkit.models.largest import largest
 from toolkit.models.sampling import sample, uniform
 
 VOCABULARY, START, END = 6, 2, 3
@@ -49,10 +50,7 @@ def every_output(limit: int) -> list[tuple[int, ...]]:
 
 
 def searched(limits: list[int], sources: list[int], **options: Any) -> Any:
-    prefix = options.pop("prefix", None)
-    rules = Rules(
-        START, END, tf.constant(limits), prefix if prefix is None else tf.constant(prefix)
-    )
+    rules = Rules(START, END, tf.constant(limits), options.pop("prefix", None))
     run = tf.function(lambda s: beam_search(Chain(), s, rules, **options))
     return [np.asarray(value) for value in run(tf.constant(sources))]
 

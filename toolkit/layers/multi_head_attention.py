@@ -224,7 +224,7 @@ class MultiHeadAttention(keras.layers.Layer):
     def _project(self, query: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values by heads: (batch, heads, time, head_dim) each."""
         if context is None:
-            q, k, v = self._split(self.query_key_value(query))
+            q, k, v = self._split(self._heads(self.query_key_value(query)))
         else:
             q = self._heads(self.query(query))
             k, v = self.project_context(context).values()
@@ -232,10 +232,10 @@ class MultiHeadAttention(keras.layers.Layer):
             q, k = self.rotary(q), self.rotary(k)
         return q, k, v
 
-    def _split(self, fused: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _split(self, heads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # A split's gradient is one concatenation; that of slices would be as many padded sums.
         ends = [self.num_heads, self.num_heads + self.shared]
-        return tuple(ops.split(self._heads(fused), ends, axis=1))
+        return tuple(ops.split(heads, ends, axis=1))
 
     def _heads(self, x: Tensor) -> Tensor:
         """(batch, time, heads * head_dim) to (batch, heads, time, head_dim)."""
@@ -337,10 +337,8 @@ class MultiHeadAttention(keras.layers.Layer):
         self, query: Tensor, cache: Cache, index: int | Tensor | None
     ) -> tuple[Tensor, Cache]:
         """The step's query, and the cache with its key and value written at `index`."""
-        fused = ops.reshape(
-            self.query_key_value(query), (-1, self.num_heads + 2 * self.shared, 1, self.size)
-        )
-        q, k, v = ops.split(fused, [self.num_heads, self.num_heads + self.shared], axis=1)
+        shape = (-1, self.num_heads + 2 * self.shared, 1, self.size)
+        q, k, v = self._split(ops.reshape(self.query_key_value(query), shape))
         if self.rotary is not None:
             q, k = self.rotary(q, offset=index), self.rotary(k, offset=index)
         if "grown_key" in cache:

@@ -11,15 +11,14 @@ No row's answer depends on the others, on the padding or on the size of the batc
 of its own, and a row that is done is not touched again.
 """
 
-import math
 from typing import Any, NamedTuple, Protocol
 
 import keras
-import numpy as np
 from keras import ops
 
 from toolkit.layers.arguments import Tensor, check_positive
 from toolkit.layers.transformer_decoder import repeat_rows
+from toolkit.models.largest import largest
 
 FEW = 8  # rows that are not worth making fewer
 IMPOSSIBLE = -1e9  # log-probability of what must not be chosen; a sum of two is still finite
@@ -68,13 +67,10 @@ class Rules(NamedTuple):
         """Log-probabilities (batch * times, vocabulary), of what the rules forbid `IMPOSSIBLE`."""
         values = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         tokens = ops.arange(logits.shape[-1])[None]
-        never = ops.logical_or(tokens == 0, tokens == self.start_id)
-        last = ops.repeat(index + 1 >= self.limits, times, axis=0)[:, None]
-        bad = ops.logical_or(never, ops.logical_and(last, tokens != self.end_id))
-        if self.prefix is not None:
-            forced = ops.repeat(self.forced(index), times, axis=0)[:, None]
-            bad = ops.where(forced > 0, tokens != forced, bad)
-        return ops.where(bad, IMPOSSIBLE, values)
+        must = self._must(index, times)
+        return ops.where(
+            ops.where(must > 0, tokens != must, self._never(tokens)), IMPOSSIBLE, values
+        )
 
     def likeliest(
         self, logits: Tensor, index: Tensor, times: int, count: int
@@ -87,24 +83,28 @@ class Rules(NamedTuple):
         logits = ops.cast(logits, "float32")
         total = ops.logsumexp(logits, axis=-1, keepdims=True)
         values, tokens = largest(logits, min(count + 2, logits.shape[-1]))
-        never = ops.logical_or(tokens == 0, tokens == self.start_id)
-        values, order = ops.top_k(ops.where(never, IMPOSSIBLE, values - total), count)
+        values = ops.where(self._never(tokens), IMPOSSIBLE, values - total)
+        values, order = ops.top_k(values, count)
         tokens = ops.take_along_axis(tokens, order, axis=1)
-        must = ops.where(index + 1 >= self.limits, self.end_id, 0)
-        if self.prefix is not None:
-            must = ops.maximum(must, self.forced(index))
-        must = ops.repeat(must, times, axis=0)[:, None]
+        must = self._must(index, times)
         only = ops.take_along_axis(logits, must, axis=1) - total
         only = ops.where(ops.arange(count) == 0, only, IMPOSSIBLE)
         return ops.where(must > 0, only, values), ops.where(must > 0, must, tokens)
 
-    def forced(self, index: Tensor) -> Tensor:
-        """(batch,) the token that must stand at `index`; 0 where any may, and at the limit."""
-        assert self.prefix is not None
-        length = ops.shape(self.prefix)[1]
-        here = ops.take(self.prefix, ops.minimum(index, length - 1), axis=1)
-        free = ops.logical_or(index >= length, index + 1 >= self.limits)
-        return ops.where(free, 0, here)
+    def _never(self, tokens: Tensor) -> Tensor:
+        return ops.logical_or(tokens == 0, tokens == self.start_id)
+
+    def _must(self, index: Tensor, times: int) -> Tensor:
+        """(batch * times, 1) the token that must stand at `index`, 0 where any may.
+
+        That is the end at the limit, and before it what the prefix says.
+        """
+        must = ops.where(index + 1 >= self.limits, self.end_id, 0)
+        if self.prefix is not None:
+            length = ops.shape(self.prefix)[1]
+            here = ops.take(self.prefix, ops.minimum(index, length - 1), axis=1)
+            must = ops.where(ops.logical_or(index >= length, must > 0), must, here)
+        return ops.repeat(must, times, axis=0)[:, None]
 
 
 def beam_search(
@@ -200,11 +200,11 @@ class _Beam:
         terms = self._terms(state, batch)
         several = state
         if self.width > 1:
-            several = getattr(self.decoder, "repeat_state", repeat_rows)(state, self.width)
+            several = repeated(self.decoder, state, self.width)
         self.together = keras.tree.map_structure(lambda one, all_: one is all_, state, several)
         live = self._first_live(several, batch)
-        rows, ended = ops.arange(batch, dtype="int32"), self._none_ended(batch)
-        first = (ops.cast(0, "int32"), terms, live, ended, several)
+        rows = ops.arange(batch, dtype="int32")
+        first = (ops.cast(0, "int32"), terms, live, self._none_ended(batch), several)
         if self.shrinks:
             rows, ended = self._shrinking(rows, first)
         else:
@@ -244,10 +244,7 @@ class _Beam:
         everyone = places(rows >= 0)  # the graph then knows no size that would change
         none = places(rows < 0)
         carried = self._taken(carried, everyone)
-        gone = (
-            ops.take(rows, none),
-            keras.tree.map_structure(lambda x: ops.take(x, none, axis=0), carried[3]),
-        )
+        gone = none, keras.tree.map_structure(lambda x: ops.take(x, none, axis=0), carried[3])
 
         def some_left(rows: Tensor, gone: Any, carried: Any) -> Tensor:
             return ops.shape(rows)[0] > 0
@@ -263,8 +260,7 @@ class _Beam:
             numbers, *ended = joined
             return ops.take(rows, going), (numbers, _Ended(*ended)), self._taken(carried, going)
 
-        carried = (ops.take(rows, everyone), gone, carried)
-        numbers, ended = ops.while_loop(some_left, shrink, carried)[1]
+        numbers, ended = ops.while_loop(some_left, shrink, (everyone, gone, carried))[1]
         return numbers, ended
 
     def _taken(self, carried: Any, rows: Tensor) -> Any:
@@ -389,6 +385,11 @@ class _Beam:
         return ops.reshape(x, (-1, self.width, ops.shape(x)[1]))
 
 
+def repeated(decoder: Decoder, state: Any, times: int) -> Any:
+    """The state of `times` neighbouring rows for each, in the decoder's own way if it has one."""
+    return getattr(decoder, "repeat_state", repeat_rows)(state, times)
+
+
 def longest(limits: Tensor, encoded: Any) -> Tensor:
     """The largest limit, made to depend on the data.
 
@@ -407,32 +408,3 @@ def places(mask: Tensor) -> Tensor:
 def gathered(x: Tensor, rows: Tensor) -> Tensor:
     """(batch, beam, ...) in another order of the beam, (batch, taken)."""
     return ops.take_along_axis(x, rows[..., None], axis=1)
-
-
-def largest(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """What `ops.top_k` gives of (rows, size), by way of blocks: several times faster on a CPU.
-
-    The largest numbers lie in the blocks that have the largest maxima.
-    """
-    size = x.shape[-1]
-    width = _block_width(size, count)
-    number = -(-size // width)
-    if number <= 2 * count:
-        return tuple(ops.top_k(x, count))
-    if size % width:
-        lowest = float(np.finfo("float32").min)
-        x = ops.pad(x, [[0, 0], [0, number * width - size]], constant_values=lowest)
-    best = ops.top_k(ops.max(ops.reshape(x, (-1, number, width)), axis=-1), count)[1]
-    best = ops.sort(best, axis=-1)  # of equal numbers the first is taken
-    rows = ops.arange(ops.shape(x)[0], dtype="int32")[:, None]
-    near = ops.take(ops.reshape(x, (-1, width)), rows * number + best, axis=0)
-    values, found = ops.top_k(ops.reshape(near, (-1, count * width)), count)
-    block = ops.take_along_axis(best, found // width, axis=1)
-    return values, block * width + found % width
-
-
-def _block_width(size: int, count: int) -> int:
-    """About the width at which the fewest numbers are looked at; one that divides, if near."""
-    width = max(1, math.isqrt(size // count))
-    fitting = [each for each in range(width // 2 + 1, 2 * width + 1) if size % each == 0]
-    return min(fitting, key=lambda each: abs(each - width), default=width)

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from toolkit.layers.arguments import Tensor, check_positive
-from toolkit.models.decoding import Answers, Decoder, Rules, gathered, longest
+from toolkit.models.decoding import Answers, Decoder, Rules, gathered, longest, repeated
 
 
 def sample(
@@ -43,7 +42,7 @@ def sample(
     check_positive(num_answers=num_answers)
     batch, length = ops.shape(rules.limits)[0], longest(rules.limits, encoded)
     state = decoder.initial_state(encoded, batch, length)
-    state = keras.tree.map_structure(lambda x: ops.repeat(x, num_answers, axis=0), state)
+    state = repeated(decoder, state, num_answers)
     seeds = ops.repeat(seeds, num_answers, axis=0) + ops.tile(ops.arange(num_answers), (batch,))
     rows = batch * num_answers
 
