@@ -34,7 +34,8 @@ def strange(table: Table, transcripts: Sequence[str], alphabet: str | None) -> l
 
     if alphabet is None:
         return []
-    unknown = {row: set(text) - set(alphabet) for row, text in enumerate(transcripts)}
+    known = set(alphabet)
+    unknown = {row: set(text) - known for row, text in enumerate(transcripts)}
     rows = [row for row, found in unknown.items() if found]
     if not rows:
         return []
