@@ -54,20 +54,21 @@ def tied_cross_entropy(
         )
     hidden = ops.reshape(hidden, (-1, hidden.shape[-1]))
     table = ops.cast(table, hidden.dtype)
-    answers = cut(ops.reshape(ops.cast(token_ids, "int32"), (-1,)), parts)
+    answers = ops.reshape(ops.cast(token_ids, "int32"), (-1,))
     flat = ops.reshape(ops.cast(weights, "float32"), (-1, 1))
     # Weights are small; at most 1, they and their products fit a half-precision dtype too.
     largest = ops.maximum(ops.max(flat), 1e-30)
     flat = flat / largest
-    weights = cut(flat, parts)
+    right = (1 - label_smoothing) * ops.cast(flat, hidden.dtype)  # what the answer's logit gets
 
     def total(hidden: Tensor, table: Tensor) -> tuple[Tensor, Callable[..., Any]]:
         center = ops.mean(table, axis=0)  # its product with a row is the mean of the row's logits
         loss: Any = 0.0
-        by_hidden, by_table = [], ops.zeros_like(table)
-        rows = cut(hidden, parts)
+        by_table = -ops.segment_sum(right * hidden, answers, table.shape[0])
+        by_hidden = []
+        rows, ids, weights = (cut(x, parts) for x in (hidden, answers, flat))
         for part in range(parts):
-            share, slope, scale = part_loss(rows[part], table, answers[part], label_smoothing)
+            share, slope, scale = part_loss(rows[part], table, ids[part], label_smoothing)
             evenly = label_smoothing * ops.cast(
                 ops.einsum("rd,d->r", rows[part], center), "float32"
             )
@@ -77,6 +78,7 @@ def tied_cross_entropy(
             by_hidden.append(scale * ops.matmul(slope, table))
             by_table = by_table + ops.einsum("rv,rd->vd", slope, scale * rows[part])
         whole = ops.concatenate(by_hidden)[: ops.shape(hidden)[0]]
+        whole = whole - right * ops.take(table, answers, axis=0)
         if label_smoothing:
             weighted = ops.cast(flat, hidden.dtype) * hidden
             whole = whole - label_smoothing * ops.cast(flat, hidden.dtype) * center
@@ -105,16 +107,14 @@ def part_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Of some rows: their losses, and the gradient by the logits, to be scaled row by row.
 
-    Both without the share of the target that is spread evenly. (rows, vocabulary) is read and
-    written as few times as can be: that is what takes the time beside the products.
+    The losses are without the share of the target that is spread evenly, the gradient without the
+    target at all. (rows, vocabulary) is read and written as few times as can be: that is what takes
+    the time beside the products.
     """
     logits = ops.cast(ops.einsum("rd,vd->rv", rows, table), "float32")
     peak = ops.max(logits, axis=-1, keepdims=True)
     slope = ops.exp(logits - peak)
     total = ops.sum(slope, axis=-1)
-    places = ops.stack([ops.arange(ops.shape(answers)[0]), answers], axis=-1)
     right = ops.take_along_axis(logits, answers[:, None], axis=-1)[:, 0]
     losses = peak[:, 0] + ops.log(total) - (1 - smoothing) * right
-    true = ops.exp(right - peak[:, 0]) - (1 - smoothing) * total
-    slope = ops.scatter_update(slope, places, true)
     return losses, ops.cast(slope, rows.dtype), 1 / total
