@@ -137,6 +137,7 @@ PARTS = [
     ),
     stepwise("layer_normalization", layers.LayerNormalization),
     stepwise("rms_normalization", layers.RMSNormalization),
+    stepwise("dropout", lambda: layers.Dropout(0.5, seed=1), random=True, trainable=False),
     stepwise(
         "stochastic_depth",
         lambda: layers.StochasticDepth(0.5, seed=1),

@@ -12,6 +12,7 @@ from toolkit.layers.convolution_block import ConvolutionBlock
 from toolkit.layers.depthwise_convolution import DepthwiseConvolution
 from toolkit.layers.distribution_parameters import DistributionParameters
 from toolkit.layers.dot_attention import DotAttention
+from toolkit.layers.dropout import Dropout
 from toolkit.layers.feed_forward import FeedForward
 from toolkit.layers.fill_gaps import FillGaps
 from toolkit.layers.frame_differences import FrameDifferences
@@ -69,6 +70,7 @@ __all__ = [
     "DepthwiseConvolution",
     "DistributionParameters",
     "DotAttention",
+    "Dropout",
     "FeedForward",
     "FillGaps",
     "FrameDifferences",

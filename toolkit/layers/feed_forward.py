@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from toolkit.layers.arguments import Shape, Tensor, check_choice, check_positive, check_rate
+from toolkit.layers.dropout import Dropout
 
 GATED = {"swiglu": "silu", "geglu": "gelu", "glu": "sigmoid"}
 ACTIVATIONS = ("relu", "gelu", "silu", *GATED)
@@ -69,7 +70,7 @@ class FeedForward(keras.layers.Layer):
         width = self.intermediate_dim * (2 if self.gated else 1)
         self.expand = self._dense(width, "expand")
         self.contract = self._dense(input_shape[-1], "contract")
-        self.drop = keras.layers.Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+        self.drop = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
         self.expand.build(input_shape)
         self.contract.build((*input_shape[:-1], self.intermediate_dim))
 

@@ -16,6 +16,7 @@ from toolkit.layers.arguments import (
     check_rank,
     check_rate,
 )
+from toolkit.layers.dropout import Dropout
 from toolkit.layers.relative_position_bias import RelativePositionBias
 from toolkit.layers.rotary_positions import RotaryPositions
 from toolkit.layers.scaled_attention import (
@@ -131,7 +132,7 @@ class MultiHeadAttention(keras.layers.Layer):
         self.size = self.head_dim or (dim or 0) // self.num_heads
         self.shared = self.num_key_value_heads or self.num_heads
         self._build_projections(query_shape, context_shape)
-        self.drop = keras.layers.Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+        self.drop = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
         self._build_positions()
 
     def _build_projections(self, query_shape: Shape, context_shape: Shape | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from toolkit.layers.arguments import Shape, Tensor, check_choice, check_rate, derived_seed
+from toolkit.layers.dropout import Dropout
 from toolkit.layers.layer_normalization import LayerNormalization
 from toolkit.layers.rms_normalization import RMSNormalization
 from toolkit.layers.stochastic_depth import StochasticDepth
@@ -78,7 +79,7 @@ class Residual(keras.layers.Layer):
             self.epsilon, name="normalize", dtype=policy
         )
         self.normalize.build(inputs_shape)
-        self.drop = keras.layers.Dropout(self.dropout, seed=self.seed, dtype=policy)
+        self.drop = Dropout(self.dropout, seed=self.seed, dtype=policy)
         self.skip = StochasticDepth(
             self.stochastic_depth, seed=derived_seed(self.seed, 0), dtype=policy
         )

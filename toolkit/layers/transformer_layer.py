@@ -12,6 +12,7 @@ from toolkit.layers.arguments import (
     derived_seed,
 )
 from toolkit.layers.attention_kinds import make_attention, make_positions, positions_in_attention
+from toolkit.layers.dropout import Dropout
 from toolkit.layers.feed_forward import FeedForward
 from toolkit.layers.residual import NORMALIZATIONS, Residual
 
@@ -153,7 +154,7 @@ class TransformerStack(keras.layers.Layer):
         self.add_positions: Any = make_positions(
             positions, max_length, dtype=policy, name="positions"
         )
-        self.drop = keras.layers.Dropout(dropout, seed=derived_seed(seed, 0), dtype=policy)
+        self.drop = Dropout(dropout, seed=derived_seed(seed, 0), dtype=policy)
         self.layers = [self._layer(number) for number in range(num_layers)]
         # Pre-norm leaves the sum of all branches as it is.
         final = NORMALIZATIONS[normalization](epsilon, dtype=policy, name="final_norm")

@@ -6,7 +6,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from toolkit.layers import RecurrentStack, TokenEmbedding, TransformerDecoder, TransformerEncoder
+from toolkit.layers import (
+    Dropout,
+    RecurrentStack,
+    TokenEmbedding,
+    TransformerDecoder,
+    TransformerEncoder,
+)
 from toolkit.layers.arguments import Tensor, derived_seed
 from toolkit.layers.transformer_decoder import repeat_rows
 from toolkit.models.recurrent_decoder import RecurrentDecoder
@@ -59,7 +65,7 @@ class Seq2Seq(keras.Model):
         self.share_embeddings = share_embeddings
         self.source_dropout = source_dropout
         self.seed = seed
-        self.drop_source = keras.layers.Dropout(
+        self.drop_source = Dropout(
             source_dropout, seed=seed, dtype=self.dtype_policy, name="drop_source"
         )
         self.target_embedding = self._embedding(target_vocabulary_size, "target_embedding")
