@@ -5,22 +5,27 @@
 The reference is what a Keras user writes after the tutorials: clips padded to one second in
 tf.data, their log-mel spectrograms computed by tf.signal for every batch; two convolutions; two
 keras.layers.LSTM in both directions; pooling; Model.fit. Ours is the recipe's crnn of the same
-sizes and the engine of `toolkit fit`, once with its augmentation and once without. All train in
+sizes and the engine of `toolkit fit`, once with its augmentation and once without. Where torch is
+installed, the same network in torch is another reference. All train in
 turn on spoken digits. Then the real-time factor of answers: seconds of work for a second of sound,
 frames included, and of decoding alone, by the likeliest path and by a beam. Prints lines of JSON.
 """
 
 import argparse
+import importlib.util
 import os
 import time
+from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch's threads spin into others' time
 
 import keras
 import numpy as np
 import pandas as pd
+import soundfile
 import tensorflow as tf
-from timing import report
+from timing import rates_in_turn, report
 
 import toolkit.api.fitting as fitting
 from toolkit.models import ctc
@@ -153,28 +158,44 @@ def decoding(width: int, repeats: int) -> float:
     return float(np.median(times)) / 80
 
 
+def torch_training(frame: pd.DataFrame, seconds: float) -> Callable[[], float]:
+    """The reference's network and features in torch, its clips held in memory."""
+    from torch_references import Recogniser, RecogniserTraining
+
+    clips = np.zeros((len(frame), RATE), np.float32)
+    for row, path in zip(clips, frame["path"], strict=True):
+        samples = soundfile.read(path, dtype="float32")[0][:RATE]
+        row[: len(samples)] = samples
+    weights = tf.signal.linear_to_mel_weight_matrix(BINS, 129, RATE, 20.0, RATE / 2).numpy()
+    model = Recogniser(weights, FILTERS, UNITS, 10)
+    labels = frame["label"].astype(int).to_list()
+    return RecogniserTraining(model, clips, labels, BATCH, STRETCH, seconds)
+
+
+def compare(runs: dict[str, Callable[[], float]], reference: str, repeats: int) -> None:
+    """Training in turn; a line of how much sound a second each gets through."""
+    rates = rates_in_turn(runs, repeats, warm_up=1)
+    figures = {name: round(rate, 1) for name, rate in rates.items()}
+    ratio = round(rates["ours"] / rates[reference], 2)
+    report("crnn train", "seconds of sound per second", **figures, ratio=ratio)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     frame = frame_of_digits()
     seconds = clip_seconds(frame)
+    train = frame[frame["split"] == "train"]
     plain = Ours(frame, seconds, augment=False)
     runs = {
         "ours": plain,
         "ours_augmented": Ours(frame, seconds, augment=True),
-        "reference": Reference(frame[frame["split"] == "train"], seconds),
+        "reference": Reference(train, seconds),
     }
-    rates: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(repeats + 1):  # the first round compiles
-        for name, run in runs.items():
-            start = time.perf_counter()
-            heard = run()
-            if number:
-                rates[name].append(heard / (time.perf_counter() - start))
-    medians = {name: round(float(np.median(each)), 1) for name, each in rates.items()}
-    ratio = round(medians["ours"] / medians["reference"], 2)
-    report("crnn train", "seconds of sound per second", **medians, ratio=ratio)
+    compare(runs, "reference", repeats)
+    if importlib.util.find_spec("torch"):
+        compare({"ours": plain, "torch": torch_training(train, seconds)}, "torch", repeats)
     plain.answer()
     report("crnn answers", "real-time factor", ours=round(plain.answer(), 5))
     for width in (1, 16):

@@ -7,7 +7,7 @@ Data: Multi30k English to German, lower-cased and tokenised, in 10,000 shared BP
 sides: a Transformer of 4 + 4 layers, 128 wide, 256 within, 4 heads, dropout 0.3, smoothed targets.
 The reference is the tutorial's way with KerasHub's layers: sentences cut and padded to 40 pieces,
 batches of 128, one-hot smoothed targets, Model.fit in graph mode and under XLA, the better one
-counts; greedy decoding runs the whole model for each new piece. Ours is the recipe's model in the
+counts; where torch is installed, `nn.Transformer` on our batches is a second reference; greedy decoding runs the whole model for each new piece. Ours is the recipe's model in the
 engine of `toolkit fit` in graph mode, with batches of 4,096 pieces of like lengths, and without
 BPE-dropout, so that both see the same pieces. Both run in turn. Prints a line of JSON each: target
 pieces a second, padding not counted, and seconds for the 1,000 sentences of the test. `beam`
@@ -16,12 +16,15 @@ the same weights in float32.
 """
 
 import argparse
+import importlib.util
 import itertools
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch's threads spin into others' time
 
 import keras
 import keras_nlp
@@ -148,8 +151,27 @@ class Ours:
         return float(sum(self.examples.weights[part[part >= 0]].sum() for part in rows))
 
 
+    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The same batches as ids, padded to their own longest row."""
+        for step in itertools.count():
+            rows = self.plan.batch(step).rows.ravel()
+            rows = rows[rows >= 0]
+            ids = [self.examples.inputs[side].padded(rows, 256) for side in ("source", "target")]
+            yield tuple(side[:, (side != 0).any(0)] for side in ids)
+
+
+def torch_training(prepared: fitting.Prepared, ours: Ours) -> Callable[[], float]:
+    """The same network from `nn.Transformer`, trained on the same batches."""
+    from torch_references import TranslationTraining, Translator
+
+    size = len(prepared.task.fitted.target)
+    model = Translator(size, LAYERS, WIDTH, INNER, HEADS, DROPOUT)
+    return TranslationTraining(model, ours.batches(), START, STRETCH)
+
+
 def train(prepared: fitting.Prepared, repeats: int, xla: bool) -> None:
-    runs = {"ours_graph": Ours(prepared, False).train}
+    ours = Ours(prepared, False)
+    runs: dict[str, Callable[[], float]] = {"ours_graph": ours.train}
     for mode in ("graph", "xla") if xla else ("graph",):
         runs[f"reference_{mode}"] = Reference(prepared, mode == "xla").train
     rates = rates_in_turn(runs, repeats, warm_up=1)
@@ -157,6 +179,12 @@ def train(prepared: fitting.Prepared, repeats: int, xla: bool) -> None:
     figures = {name: round(rate) for name, rate in rates.items()}
     ratio = round(rates["ours_graph"] / best, 2)
     report("train", "target pieces per second", **figures, ratio=ratio)
+    if importlib.util.find_spec("torch"):
+        runs = {"ours_graph": ours.train, "torch": torch_training(prepared, ours)}
+        rates = rates_in_turn(runs, repeats, warm_up=1)
+        figures = {name: round(rate) for name, rate in rates.items()}
+        ratio = round(rates["ours_graph"] / rates["torch"], 2)
+        report("train, torch", "target pieces per second", **figures, ratio=ratio)
 
 
 def greedy(prepared: fitting.Prepared, repeats: int) -> None:
