@@ -31,6 +31,7 @@ class Translator(nn.Module):
         self.register_buffer("places", torch.cat([angles.sin(), angles.cos()], -1))
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """(batch, time) to (batch, time, dim)."""
         vectors = self.table(ids) * self.table.embedding_dim**0.5
         return self.drop(vectors + self.places[: ids.shape[1]])
 

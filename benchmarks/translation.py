@@ -7,8 +7,9 @@ Data: Multi30k English to German, lower-cased and tokenised, in 10,000 shared BP
 sides: a Transformer of 4 + 4 layers, 128 wide, 256 within, 4 heads, dropout 0.3, smoothed targets.
 The reference is the tutorial's way with KerasHub's layers: sentences cut and padded to 40 pieces,
 batches of 128, one-hot smoothed targets, Model.fit in graph mode and under XLA, the better one
-counts; where torch is installed, `nn.Transformer` on our batches is a second reference; greedy decoding runs the whole model for each new piece. Ours is the recipe's model in the
-engine of `toolkit fit` in graph mode, with batches of 4,096 pieces of like lengths, and without
+counts; greedy decoding runs the whole model for each new piece. Where torch is installed,
+`nn.Transformer` on our batches is a second reference of the training. Ours is the recipe's model in
+the engine of `toolkit fit` in graph mode, with batches of 4,096 pieces of like lengths, and without
 BPE-dropout, so that both see the same pieces. Both run in turn. Prints a line of JSON each: target
 pieces a second, padding not counted, and seconds for the 1,000 sentences of the test. `beam`
 searches the test sentences of a trained Transformer's run with its beam, ours and CTranslate2 with
@@ -149,7 +150,6 @@ class Ours:
         rows = [self.plan.batch(self.step + n).rows for n in range(STRETCH)]
         self.step += STRETCH
         return float(sum(self.examples.weights[part[part >= 0]].sum() for part in rows))
-
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The same batches as ids, padded to their own longest row."""

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from toolkit.models.decoding import Rules, beam_search
+from toolkit.models.beam import beam_search
+from toolkit.models.decoding import Rules
 from toolkit.models.largest import largest
 from toolkit.models.sampling import sample, uniform
 

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from toolkit.models import seq2seq
-from toolkit.models.decoding import Rules, beam_search
+from toolkit.models.beam import beam_search
+from toolkit.models.decoding import Rules
 from toolkit.models.seq2seq import Seq2Seq, Uncached
 
 DIM, SIZE, START, END = 16, 12, 2, 3

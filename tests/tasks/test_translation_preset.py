@@ -13,7 +13,8 @@ import tensorflow as tf
 import toolkit
 from tests.tasks.test_translation import pairs
 from toolkit.errors import DataError, RecipeError, RunError
-from toolkit.models.decoding import Rules, beam_search
+from toolkit.models.beam import beam_search
+from toolkit.models.decoding import Rules
 from toolkit.models.seq2seq import Uncached
 from toolkit.tasks.translation.preset import PresetSides
 

@@ -9,7 +9,8 @@ from keras import ops
 
 from toolkit.models import ctc
 from toolkit.models.attentive import AttentiveRecognizer
-from toolkit.models.decoding import Rules, beam_search
+from toolkit.models.beam import beam_search
+from toolkit.models.decoding import Rules
 from toolkit.tasks.base import Tensors
 from toolkit.tasks.speech.ctc_loss import ctc_losses
 

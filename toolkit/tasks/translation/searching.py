@@ -6,7 +6,8 @@ from typing import Any
 
 from keras import ops
 
-from toolkit.models.decoding import Answers, Rules, beam_search
+from toolkit.models.beam import beam_search
+from toolkit.models.decoding import Answers, Rules
 from toolkit.models.preset_seq2seq import PresetSeq2Seq
 from toolkit.models.sampling import sample
 from toolkit.models.seq2seq import Seq2Seq, Uncached
