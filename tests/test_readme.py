@@ -74,6 +74,13 @@ def test_python_compiles_and_names_exist() -> None:
             assert name in toolkit.__all__
 
 
+def test_layers_make_a_model() -> None:
+    [code] = [code for code in blocks("python") if "layers" in code]
+    made: dict[str, Any] = {}
+    exec(code, made)
+    assert made["model"].output_shape == (None, 2)
+
+
 def test_tasks_are_listed_and_recipes_exist() -> None:
     table = README.partition("## Tasks and recipes")[2].partition("## ")[0]
     named = set(re.findall(r"`([\w/]+)`", table))
