@@ -23,6 +23,12 @@ WAVE: dict[str, Any] = {"sampling_rate": 8000, "frame_length": 50, "frame_step":
 
 SIGNALS = [
     Case(
+        "batch_normalization",
+        layers.BatchNormalization,
+        series(4, 7, 5),
+        tolerance=(1e-4, 1e-4),
+    ),
+    Case(
         "log_mel",
         lambda: layers.LogMelSpectrogram(**WAVE, num_mel_bins=12),
         series(4, 133),

@@ -3,6 +3,7 @@
 from toolkit.layers.additive_attention import AdditiveAttention
 from toolkit.layers.alibi import ALiBi
 from toolkit.layers.attention_pooling import AttentionPooling
+from toolkit.layers.batch_normalization import BatchNormalization
 from toolkit.layers.bidirectional import Bidirectional
 from toolkit.layers.blocked_attention import BlockedAttention
 from toolkit.layers.causal_convolution import CausalConvolution
@@ -61,6 +62,7 @@ __all__ = [
     "ALiBi",
     "AdditiveAttention",
     "AttentionPooling",
+    "BatchNormalization",
     "Bidirectional",
     "BlockedAttention",
     "CausalConvolution",

@@ -78,7 +78,7 @@ def classifier(
     if reads != "rgb":
         clips = layers.FrameDifferences(keep_frames=reads == "both", name="differences")(clips)
     if standardised:  # by the data: differences are far smaller than colours
-        clips = keras.layers.BatchNormalization(
+        clips = layers.BatchNormalization(
             momentum=0.95, center=False, scale=False, name="standardise"
         )(clips)
     vector = keras.layers.Dropout(dropout, seed=seed, name="vector_dropout")(encoder(clips))

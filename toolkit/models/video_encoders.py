@@ -66,7 +66,7 @@ def _convolution(x: Any, filters: int, size: int, stride: int, name: str) -> Any
 
 
 def _normalised(x: Any, name: str, activation: bool = True) -> Any:
-    x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x) if activation else x
 
 
