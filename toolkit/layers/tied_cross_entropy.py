@@ -8,6 +8,8 @@ from keras import ops
 from toolkit.errors import ArgumentError
 from toolkit.layers.arguments import Tensor, check_positive
 
+LEAST = 1e-37  # probability; a loss is at most 85 nats
+
 
 def tied_cross_entropy(
     hidden: Tensor,
@@ -68,15 +70,15 @@ def tied_cross_entropy(
         by_hidden = []
         rows, ids, weights = (cut(x, parts) for x in (hidden, answers, flat))
         for part in range(parts):
-            share, slope, scale = part_loss(rows[part], table, ids[part], label_smoothing)
+            losses, shares = part_loss(rows[part], table, ids[part], label_smoothing)
             evenly = label_smoothing * ops.cast(
                 ops.einsum("rd,d->r", rows[part], center), "float32"
             )
-            loss = loss + ops.sum((share - evenly) * weights[part][:, 0])
-            # The slope is scaled by rows after or before its products: there they are short.
-            scale = ops.cast(scale[:, None] * weights[part], slope.dtype)
-            by_hidden.append(scale * ops.matmul(slope, table))
-            by_table = by_table + ops.einsum("rv,rd->vd", slope, scale * rows[part])
+            loss = loss + ops.sum((losses - evenly) * weights[part][:, 0])
+            # The shares are weighted by rows after or before their products: there they are short.
+            scale = ops.cast(weights[part], shares.dtype)
+            by_hidden.append(scale * ops.matmul(shares, table))
+            by_table = by_table + ops.einsum("rv,rd->vd", shares, scale * rows[part])
         whole = ops.concatenate(by_hidden)[: ops.shape(hidden)[0]]
         whole = whole - right * ops.take(table, answers, axis=0)
         if label_smoothing:
@@ -104,17 +106,16 @@ def cut(x: Tensor, parts: int) -> Tensor:
 
 def part_loss(
     rows: Tensor, table: Tensor, answers: Tensor, smoothing: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Of some rows: their losses, and the gradient by the logits, to be scaled row by row.
+) -> tuple[Tensor, Tensor]:
+    """Of some rows: their losses, and the probabilities, which are what all logits' slopes share.
 
-    The losses are without the share of the target that is spread evenly, the gradient without the
-    target at all. (rows, vocabulary) is read and written as few times as can be: that is what takes
-    the time beside the products.
+    The losses are without the part of the target that is spread evenly. (rows, vocabulary) is read
+    and written as few times as can be: that is what takes the time beside the products.
     """
     logits = ops.cast(ops.einsum("rd,vd->rv", rows, table), "float32")
-    peak = ops.max(logits, axis=-1, keepdims=True)
-    slope = ops.exp(logits - peak)
-    total = ops.sum(slope, axis=-1)
-    right = ops.take_along_axis(logits, answers[:, None], axis=-1)[:, 0]
-    losses = peak[:, 0] + ops.log(total) - (1 - smoothing) * right
-    return losses, ops.cast(slope, rows.dtype), 1 / total
+    shares = ops.softmax(logits, axis=-1)
+    right, share = (
+        ops.take_along_axis(x, answers[:, None], axis=-1)[:, 0] for x in (logits, shares)
+    )
+    total = right - ops.log(ops.maximum(share, LEAST))  # log of the sum of exponentials
+    return total - (1 - smoothing) * right, ops.cast(shares, rows.dtype)
