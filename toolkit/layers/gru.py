@@ -51,7 +51,7 @@ class GRUCell(RecurrentCell):
     """
 
     num_gates = 3
-    num_saved = 4
+    saved_units = (1, 1, 1, 1)
     one_delta = False
     cudnn_mode = "gru"
 

@@ -57,7 +57,7 @@ class LSTMCell(RecurrentCell):
 
     num_states = 2
     num_gates = 4
-    num_saved = 4
+    saved_units = (4,)
     cudnn_mode = "lstm"
 
     def __init__(
@@ -133,9 +133,10 @@ class LSTMCell(RecurrentCell):
         self, projected: Tensor, recurred: Tensor, states: States
     ) -> tuple[States, States]:
         """`step` without variants; (1 + i) / 2 is the input gate, and so on."""
-        i, f, g, o = parts(ops.tanh(projected + recurred), 4)
+        gates = ops.tanh(projected + recurred)
+        i, f, g, o = parts(gates, 4)
         c = 0.5 * ((1 + f) * states[1] + (1 + i) * g)
-        return (0.5 * (1 + o) * ops.tanh(c), c), (i, f, g, o)
+        return (0.5 * (1 + o) * ops.tanh(c), c), (gates,)
 
     def deltas(
         self, saved: States, before: States, after: States, gradients: States
@@ -143,12 +144,13 @@ class LSTMCell(RecurrentCell):
         """Backward through `activate`."""
         from toolkit.layers.tensorflow_recurrence import tanh_gradient
 
-        i, f, g, o = saved
+        (gates,) = saved
+        i, f, g, o = parts(gates, 4)
         inner = ops.tanh(after[1])
         half_h = 0.5 * gradients[0]
         half_c = 0.5 * (gradients[1] + tanh_gradient(inner, half_h * (1 + o)))
         by_gates = (half_c * g, half_c * before[1], half_c * (1 + i), half_h * inner)
-        by_sum = ops.concatenate(list(map(tanh_gradient, saved, by_gates)), axis=-1)
+        by_sum = tanh_gradient(gates, ops.concatenate(by_gates, axis=-1))
         return by_sum, by_sum, (None, half_c * (1 + f))
 
     def has_deltas(self) -> bool:

@@ -39,7 +39,7 @@ class RecurrentCell(keras.layers.Layer):
 
     num_states = 1
     num_gates = 1
-    num_saved = 1  # how many tensors (batch, units) `activate` saves for `deltas`
+    saved_units: tuple[int, ...] = (1,)  # widths of what `activate` saves for `deltas`, in units
     one_delta = True  # the deltas by `projected` and by `recurred` are the same
     cudnn_mode: str | None = None  # name of the same equations in cuDNN
 

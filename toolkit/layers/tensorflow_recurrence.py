@@ -129,7 +129,8 @@ def forward(
     histories = [
         empty(length + 1, state).write(length * (1 - run.after), state) for state in states
     ]
-    saved = [empty(length, states[0]) for _ in range(run.cell.num_saved)]
+    units = states[0].shape[-1]
+    saved = [empty(length, states[0], many * units) for many in run.cell.saved_units]
 
     def body(count: Tensor, states: States, histories: Any, saved: Any) -> Any:
         t = run.time(count, length)
