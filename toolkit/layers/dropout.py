@@ -50,15 +50,13 @@ class Dropout(keras.layers.Layer):
         """The inputs, or in training some of them, the others zero."""
         if not training or not self.rate:
             return inputs
+        return self._some_of(inputs)
+
+    def _some_of(self, inputs: Tensor) -> Tensor:
+        """What training keeps, scaled."""
         dropped = min(max(round(self.rate * LEVELS), 1), LEVELS - 1)
         kept = random_bytes(inputs, self.seed_generator) >= ops.cast(dropped, "uint8")
         return inputs * (ops.cast(kept, inputs.dtype) * (LEVELS / (LEVELS - dropped)))
-
-    def compute_output_spec(
-        self, inputs: Tensor, training: bool | None = None
-    ) -> keras.KerasTensor:
-        """The same shape, in the dtype of the computation."""
-        return keras.KerasTensor(inputs.shape, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """As the input."""

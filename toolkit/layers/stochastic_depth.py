@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
-from toolkit.layers.arguments import Shape, Tensor, check_rate
+from toolkit.layers.arguments import Tensor
+from toolkit.layers.dropout import Dropout
 
 
 @keras.saving.register_keras_serializable(package="toolkit")
-class StochasticDepth(keras.layers.Layer):
+class StochasticDepth(Dropout):
     """In training drops a residual branch for whole examples, and scales what it keeps.
 
     Shapes:
@@ -30,23 +31,9 @@ class StochasticDepth(keras.layers.Layer):
     kept branches scaled in training rather than all of them in inference.
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        check_rate(rate=rate)
-        self.rate = rate
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed) if rate else None
-        self.supports_masking = True
-
-    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        """The inputs, or in training zeros for some of the examples."""
-        if not training or not self.rate:
-            return inputs
+    def _some_of(self, inputs: Tensor) -> Tensor:
+        """The branch of some of the examples, scaled."""
         shape = (ops.shape(inputs)[0],) + (1,) * (len(inputs.shape) - 1)
         draw = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
         kept = ops.cast(draw >= self.rate, inputs.dtype)
         return inputs * kept / (1 - self.rate)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """As the input."""
-        return input_shape

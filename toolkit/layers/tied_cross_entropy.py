@@ -61,7 +61,8 @@ def tied_cross_entropy(
     # Weights are small; at most 1, they and their products fit a half-precision dtype too.
     largest = ops.maximum(ops.max(flat), 1e-30)
     flat = flat / largest
-    right = (1 - label_smoothing) * ops.cast(flat, hidden.dtype)  # what the answer's logit gets
+    weight = ops.cast(flat, hidden.dtype)
+    right = (1 - label_smoothing) * weight  # what the answer's logit gets
 
     def total(hidden: Tensor, table: Tensor) -> tuple[Tensor, Callable[..., Any]]:
         center = ops.mean(table, axis=0)  # its product with a row is the mean of the row's logits
@@ -82,9 +83,9 @@ def tied_cross_entropy(
         whole = ops.concatenate(by_hidden)[: ops.shape(hidden)[0]]
         whole = whole - right * ops.take(table, answers, axis=0)
         if label_smoothing:
-            weighted = ops.cast(flat, hidden.dtype) * hidden
-            whole = whole - label_smoothing * ops.cast(flat, hidden.dtype) * center
-            by_table = by_table - ops.sum(weighted, axis=0) * (label_smoothing / table.shape[0])
+            whole = whole - label_smoothing * weight * center
+            summed = ops.sum(weight * hidden, axis=0)
+            by_table = by_table - summed * (label_smoothing / table.shape[0])
 
         def gradient(*upstream: Tensor, **_: Any) -> tuple[Tensor, Tensor]:
             scale = upstream[-1] * largest
