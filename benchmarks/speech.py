@@ -6,9 +6,9 @@ The reference is what a Keras user writes after the tutorials: clips padded to o
 tf.data, their log-mel spectrograms computed by tf.signal for every batch; two convolutions; two
 keras.layers.LSTM in both directions; pooling; Model.fit. Ours is the recipe's crnn of the same
 sizes and the engine of `toolkit fit`, once with its augmentation and once without. Where torch is
-installed, the same network in torch is another reference. All train in
-turn on spoken digits. Then the real-time factor of answers: seconds of work for a second of sound,
-frames included, and of decoding alone, by the likeliest path and by a beam. Prints lines of JSON.
+installed, the same network in torch is another reference. All train in turn on spoken digits. Then
+the real-time factor of answers: seconds of work for a second of sound, frames included, and of
+decoding alone, by the likeliest path and by a beam. Prints lines of JSON.
 """
 
 import argparse

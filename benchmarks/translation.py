@@ -175,16 +175,18 @@ def train(prepared: fitting.Prepared, repeats: int, xla: bool) -> None:
     for mode in ("graph", "xla") if xla else ("graph",):
         runs[f"reference_{mode}"] = Reference(prepared, mode == "xla").train
     rates = rates_in_turn(runs, repeats, warm_up=1)
-    best = max(rate for name, rate in rates.items() if name.startswith("reference"))
-    figures = {name: round(rate) for name, rate in rates.items()}
-    ratio = round(rates["ours_graph"] / best, 2)
-    report("train", "target pieces per second", **figures, ratio=ratio)
+    report_rates("train", rates)
     if importlib.util.find_spec("torch"):
         runs = {"ours_graph": ours.train, "torch": torch_training(prepared, ours)}
-        rates = rates_in_turn(runs, repeats, warm_up=1)
-        figures = {name: round(rate) for name, rate in rates.items()}
-        ratio = round(rates["ours_graph"] / rates["torch"], 2)
-        report("train, torch", "target pieces per second", **figures, ratio=ratio)
+        report_rates("train, torch", rates_in_turn(runs, repeats, warm_up=1))
+
+
+def report_rates(case: str, rates: dict[str, float]) -> None:
+    """A line of target pieces a second, and of ours by the best of the others."""
+    ours = rates["ours_graph"]
+    best = max(rate for name, rate in rates.items() if name != "ours_graph")
+    figures = {name: round(rate) for name, rate in rates.items()}
+    report(case, "target pieces per second", **figures, ratio=round(ours / best, 2))
 
 
 def greedy(prepared: fitting.Prepared, repeats: int) -> None:
