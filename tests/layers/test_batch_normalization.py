@@ -9,7 +9,10 @@ import tensorflow as tf
 
 from toolkit import layers
 
-SHAPES = [(6, 4), (6, 5, 4), (6, 3, 5, 4), (2, 3, 4, 5, 4)]
+SHAPES = [
+    *[(6, 4), (6, 5, 4), (6, 3, 5, 4), (2, 3, 4, 5, 4)],
+    *[(6, 20), (6, 5, 20), (6, 3, 5, 20), (2, 3, 4, 5, 20)],  # few channels go another way
+]
 OPTIONS: dict[str, Any] = {"momentum": 0.8, "epsilon": 1e-2}
 
 

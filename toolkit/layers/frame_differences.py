@@ -43,9 +43,7 @@ class FrameDifferences(keras.layers.Layer):
     def call(self, video: Tensor, mask: Tensor | None = None) -> Tensor:
         """Differences of `video`; `mask` is True on real frames."""
         video = ops.cast(video, "float32")
-        differences = ops.concatenate(
-            [ops.zeros_like(video[:, :1]), video[:, 1:] - video[:, :-1]], axis=1
-        )
+        differences = video - ops.concatenate([video[:, :1], video[:, :-1]], axis=1)
         if mask is not None:
             before = ops.concatenate([mask[:, :1], mask[:, :-1]], axis=1)
             differences = zero_masked(differences, ops.logical_and(mask, before))

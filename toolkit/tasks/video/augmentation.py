@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 DRAWS = 8  # numbers of a row: five for what is cut out and mirrored, three for colours
+COLOURS = 3
 OF_SHARES = 1_000_003  # what makes the seeds of shares others than those of the rest
 
 
@@ -94,12 +95,18 @@ def _reframed(frames: Any, boxes: Any) -> Any:
 
 
 def _recoloured(frames: Any, change: Any) -> Any:
-    """Brightness, contrast and saturation, ``(batch, 3)`` shares."""
+    """Brightness, contrast and saturation, ``(batch, 3)`` shares.
+
+    With ``g`` a pixel's grey and ``m`` the mean of all, a value ``x`` becomes
+    ``m (1 + brightness) + (1 + contrast) (g + (1 + saturation) (x - g) - m)``: a matrix over the
+    colours and a constant, as the saturation leaves ``m`` as it is.
+    """
     brightness, contrast, saturation = (
-        tf.reshape(each, (-1, 1, 1, 1, 1, 1)) for each in tf.unstack(change, axis=1)
+        tf.reshape(each, (-1, 1, 1)) for each in tf.unstack(change, axis=1)
     )
-    grey = tf.reduce_mean(frames, axis=-1, keepdims=True)
-    frames = grey + (1 + saturation) * (frames - grey)
-    middle = tf.reduce_mean(grey, axis=(1, 2, 3, 4), keepdims=True)
-    frames = middle * (1 + brightness) + (1 + contrast) * (frames - middle)
-    return tf.clip_by_value(frames, 0.0, 255.0)
+    shape = tf.shape(frames)
+    pixels = tf.reshape(frames, (shape[0], -1, COLOURS))
+    own = (1 + saturation) * tf.eye(COLOURS) - saturation / COLOURS
+    middle = tf.reduce_mean(pixels, axis=(1, 2), keepdims=True)
+    pixels = tf.matmul(pixels, (1 + contrast) * own) + middle * (brightness - contrast)
+    return tf.reshape(tf.clip_by_value(pixels, 0.0, 255.0), shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ from toolkit.data.clips import ClipStore
 from toolkit.data.examples import Arrays, Batch, Examples, Feature
 from toolkit.data.features import Compute, FeatureStore, Vectors
 from toolkit.data.store import StoredExamples
-from toolkit.tasks.video.sampling import Sampler
+from toolkit.tasks.video.sampling import Places, Sampler
 
 
 class VideoExamples(Examples):
@@ -72,29 +72,36 @@ class VideoExamples(Examples):
 
     def batch(self, rows: NDArray[np.int64], shape: tuple[int, ...]) -> Batch:
         """The frames of all clips of `rows`."""
-        frames = (self._read(int(row)) for row in rows)
-        return self._batch(rows, (f[self.sampler.fixed(len(f), self.clips)] for f in frames))
+        return self._batch(rows, lambda length, _: self.sampler.fixed(length, self.clips))
 
     def training_batch(
         self, rows: NDArray[np.int64], shape: tuple[int, ...], seeds: NDArray[np.int32]
     ) -> Batch:
         """The frames of one clip of each of `rows`, drawn by `seeds`."""
-        return self._batch(rows, map(self._drawn, rows, seeds))
+
+        def drawn(length: int, number: int) -> Places:
+            return self.sampler.drawn(length, seeds[number], self.speed, self.jitter)[None]
+
+        return self._batch(rows, drawn)
 
     def _read(self, row: int) -> NDArray[Any]:
         """The frames of a row, or their vectors."""
         return self.store.frames(row) if self.vectors is None else self.vectors.vectors(row)
 
-    def _drawn(self, row: np.int64, seed: NDArray[np.int32]) -> NDArray[Any]:
-        frames = self._read(int(row))
-        places = self.sampler.drawn(len(frames), seed, self.speed, self.jitter)
-        return np.asarray(frames[places][None])
-
-    def _batch(self, rows: NDArray[np.int64], clips: Iterable[NDArray[Any]]) -> Batch:
+    def _batch(self, rows: NDArray[np.int64], choose: Callable[[int, int], Places]) -> Batch:
+        """The frames that are chosen by a video's length and its number in the batch."""
+        gathered: NDArray[Any] | None = None
+        for number, row in enumerate(rows):
+            frames = self._read(int(row))
+            places = choose(len(frames), number)
+            if gathered is None:
+                gathered = np.empty((len(rows), *places.shape, *frames.shape[1:]), frames.dtype)
+            np.take(frames, places, axis=0, out=gathered[number], mode="clip")  # no copy between
+        assert gathered is not None, "a batch has rows"
         targets = {name: target[rows] for name, target in self.targets.items()}
         weights = self._weights[rows].astype(np.float32)
         name = "frames" if self.vectors is None else "features"
-        return Batch({name: np.stack(list(clips))}, targets, weights)
+        return Batch({name: gathered}, targets, weights)
 
     def target(self, name: str) -> Feature:
         """One target of all examples."""
