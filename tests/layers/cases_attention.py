@@ -159,7 +159,11 @@ PARTS = [
 ]
 TRANSFORMER = [
     plain("transformer_encoder_layer", encoder()),
-    plain("transformer_encoder_layer_post", encoder(norm="post", dropout=0.3, seed=1), random=True),
+    plain(
+        "transformer_encoder_layer_post",
+        encoder(norm="post", dropout=0.3, activation_dropout=0.2, seed=1),
+        random=True,
+    ),
     plain(
         "transformer_encoder",
         lambda: layers.TransformerEncoder(

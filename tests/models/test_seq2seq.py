@@ -20,13 +20,14 @@ TARGET = np.array([[5, 4, END, 0], [7, 6, 8, END]], np.int32)
 
 def make(kind: str, **options: Any) -> Seq2Seq:
     attending = {"num_layers": 2, "num_heads": 2, "intermediate_dim": 24, "norm": "pre"}
+    dropping = {"dropout": 0.1, "activation_dropout": 0.1, "seed": 0}
     encoder: Any
     if kind.startswith("rnn"):
         encoder = seq2seq.recurrent_encoder(DIM, 2, "gru", 0.1, 0)
     else:
-        encoder = seq2seq.transformer_encoder(**attending, dropout=0.1, seed=0)
+        encoder = seq2seq.transformer_encoder(**attending, **dropping)
     if kind == "transformer":
-        decoder: Any = seq2seq.transformer_decoder(**attending, dropout=0.1, seed=0)
+        decoder: Any = seq2seq.transformer_decoder(**attending, **dropping)
     else:
         attention = {"rnn dot": "dot", "rnn none": "none", "rnn general": "general"}
         decoder = seq2seq.recurrent_decoder(

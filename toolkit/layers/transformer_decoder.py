@@ -43,9 +43,10 @@ class TransformerDecoderLayer(TransformerLayer):
         activation: see `FeedForward`.
         norm: "pre" or "post".
         normalization: "layer" or "rms".
-        dropout: rate after each sublayer and inside the feed-forward network.
+        dropout: rate after each sublayer.
         attention_dropout: rate on the attention probabilities; of the sequence to itself in
             "full" attention only.
+        activation_dropout: rate on the intermediate features of the feed-forward network.
         stochastic_depth: rate at which an example skips a sublayer in training.
         epsilon: of the normalisation.
         seed: of everything random.
@@ -194,8 +195,9 @@ class TransformerDecoder(TransformerStack):
         activation: see `FeedForward`.
         norm: "pre", with one more normalisation at the end, or "post".
         normalization: "layer" or "rms".
-        dropout: rate on the inputs, after each sublayer and inside the feed-forward networks.
+        dropout: rate on the inputs and after each sublayer.
         attention_dropout: rate on the attention probabilities.
+        activation_dropout: rate on the intermediate features of the feed-forward networks.
         stochastic_depth: rate of the last layer; it falls linearly towards the first.
         epsilon: of the normalisation.
         seed: of everything random.

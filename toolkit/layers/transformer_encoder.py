@@ -26,8 +26,9 @@ class TransformerEncoderLayer(TransformerLayer):
         activation: see `FeedForward`.
         norm: "pre" or "post".
         normalization: "layer" or "rms".
-        dropout: rate after each sublayer and inside the feed-forward network.
+        dropout: rate after each sublayer.
         attention_dropout: rate on the attention probabilities; "full" attention only.
+        activation_dropout: rate on the intermediate features of the feed-forward network.
         stochastic_depth: rate at which an example skips a sublayer in training.
         epsilon: of the normalisation.
         seed: of everything random.
@@ -107,8 +108,9 @@ class TransformerEncoder(TransformerStack):
         activation: see `FeedForward`.
         norm: "pre", with one more normalisation at the end, or "post".
         normalization: "layer" or "rms".
-        dropout: rate on the inputs, after each sublayer and inside the feed-forward networks.
+        dropout: rate on the inputs and after each sublayer.
         attention_dropout: rate on the attention probabilities; "full" attention only.
+        activation_dropout: rate on the intermediate features of the feed-forward network.
         stochastic_depth: rate of the last layer; it falls linearly towards the first.
         epsilon: of the normalisation.
         seed: of everything random.

@@ -33,6 +33,7 @@ class TransformerLayer(keras.layers.Layer):
         normalization: str = "layer",
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
+        activation_dropout: float = 0.0,
         stochastic_depth: float = 0.0,
         epsilon: float = 1e-6,
         seed: int | None = None,
@@ -50,6 +51,7 @@ class TransformerLayer(keras.layers.Layer):
         self.normalization = normalization
         self.dropout = dropout
         self.attention_dropout = attention_dropout
+        self.activation_dropout = activation_dropout
         self.stochastic_depth = stochastic_depth
         self.epsilon = epsilon
         self.seed = seed
@@ -80,7 +82,7 @@ class TransformerLayer(keras.layers.Layer):
         return FeedForward(
             self.intermediate_dim,
             activation=self.activation,
-            dropout=self.dropout,
+            dropout=self.activation_dropout,
             seed=derived_seed(self.seed, 2),
             dtype=self.dtype_policy,
             name="network",
@@ -125,6 +127,7 @@ class TransformerStack(keras.layers.Layer):
         normalization: str = "layer",
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
+        activation_dropout: float = 0.0,
         stochastic_depth: float = 0.0,
         epsilon: float = 1e-6,
         seed: int | None = None,
@@ -146,6 +149,7 @@ class TransformerStack(keras.layers.Layer):
         self.normalization = normalization
         self.dropout = dropout
         self.attention_dropout = attention_dropout
+        self.activation_dropout = activation_dropout
         self.stochastic_depth = stochastic_depth
         self.epsilon = epsilon
         self.seed = seed
@@ -174,6 +178,7 @@ class TransformerStack(keras.layers.Layer):
             normalization=self.normalization,
             dropout=self.dropout,
             attention_dropout=self.attention_dropout,
+            activation_dropout=self.activation_dropout,
             stochastic_depth=self.stochastic_depth * (number + 1) / self.num_layers,
             epsilon=self.epsilon,
             seed=derived_seed(self.seed, number + 1),

@@ -278,6 +278,7 @@ def transformer_encoder(num_layers: int, num_heads: int, dropout: float, seed: i
             intermediate_dim=4 * steps.shape[-1],
             positions="rotary",
             dropout=dropout,
+            activation_dropout=dropout,
             seed=seed,
             name="encoder",
         )

@@ -142,6 +142,7 @@ def transformer_encoder(
             intermediate_dim=intermediate_dim,
             positions="sinusoidal",
             dropout=dropout,
+            activation_dropout=dropout,
             seed=seed,
             name="encoder",
         )

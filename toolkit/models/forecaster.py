@@ -165,6 +165,7 @@ def transformer(
             positions="learned",
             max_length=patches.shape[1],
             dropout=dropout,
+            activation_dropout=dropout,
             seed=seed,
             name="encoder",
         )

@@ -192,7 +192,13 @@ class Uncached:
 
 
 def transformer_encoder(
-    num_layers: int, num_heads: int, intermediate_dim: int, norm: str, dropout: float, seed: int
+    num_layers: int,
+    num_heads: int,
+    intermediate_dim: int,
+    norm: str,
+    dropout: float,
+    activation_dropout: float,
+    seed: int,
 ) -> TransformerEncoder:
     """A Transformer encoder with sinusoidal positions."""
     return TransformerEncoder(
@@ -202,13 +208,20 @@ def transformer_encoder(
         positions="sinusoidal",
         norm=norm,
         dropout=dropout,
+        activation_dropout=activation_dropout,
         seed=derived_seed(seed, 1),
         name="encoder",
     )
 
 
 def transformer_decoder(
-    num_layers: int, num_heads: int, intermediate_dim: int, norm: str, dropout: float, seed: int
+    num_layers: int,
+    num_heads: int,
+    intermediate_dim: int,
+    norm: str,
+    dropout: float,
+    activation_dropout: float,
+    seed: int,
 ) -> TransformerDecoder:
     """A Transformer decoder with sinusoidal positions."""
     return TransformerDecoder(
@@ -218,6 +231,7 @@ def transformer_decoder(
         positions="sinusoidal",
         norm=norm,
         dropout=dropout,
+        activation_dropout=activation_dropout,
         seed=derived_seed(seed, 2),
         name="decoder",
     )

@@ -164,6 +164,7 @@ def transformer_encoder(
             positions="learned",
             max_length=vectors.shape[1],
             dropout=dropout,
+            activation_dropout=dropout,
             seed=seed,
             name="transformer",
         )

@@ -163,6 +163,7 @@ def tubelet_encoder(
             positions="learned",
             max_length=length,
             dropout=dropout,
+            activation_dropout=dropout,
             seed=seed + number,
             name=name,
         )

@@ -51,6 +51,7 @@ def build_attentive(
         intermediate_dim=4 * width,
         positions="sinusoidal",
         dropout=model.dropout,
+        activation_dropout=model.dropout,
         seed=seed + 2000,
         name="decoder",
     )

@@ -58,6 +58,7 @@ def _encoder(model: Any, seed: int) -> Any:
         model.intermediate_dim,
         model.norm,
         model.dropout,
+        model.activation_dropout,
         seed,
     )
 
@@ -65,7 +66,13 @@ def _encoder(model: Any, seed: int) -> Any:
 def _decoder(model: Any, num_layers: int, hidden_dim: int, seed: int) -> Any:
     if isinstance(model, options.Transformer):
         return seq2seq.transformer_decoder(
-            num_layers, model.num_heads, model.intermediate_dim, model.norm, model.dropout, seed
+            num_layers,
+            model.num_heads,
+            model.intermediate_dim,
+            model.norm,
+            model.dropout,
+            model.activation_dropout,
+            seed,
         )
     return seq2seq.recurrent_decoder(
         hidden_dim,

@@ -143,6 +143,9 @@ class Attending(Network):
     intermediate_dim: Count = Field(256, description="Width within the feed-forward part.")
     num_heads: Count = Field(4, description="Heads of the attention; they share hidden_dim.")
     norm: Literal["pre", "post"] = Field("pre", description="Normalise before or after a sublayer.")
+    activation_dropout: Rate = Field(
+        0.0, description="Within the feed-forward part too, which small models learn slower with."
+    )
 
 
 class Transformer(Attending):
