@@ -299,15 +299,21 @@ def test_a_penalty_must_pay() -> None:
     right = [f"the {n} dogs see {n + 1} large red boats" for n in range(30)]
     wrong = ["the dogs see boats"] * 30
 
-    def chosen(*good: float) -> Any:
+    def chosen(*good: float, nearly: float = 0) -> Any:
         half = right[:1] + wrong[1:]  # one sentence better may be luck
         parts = [right if p in good else half if -p in good else wrong for p in PENALTIES]
+        parts = [
+            right[:-1] + wrong[-1:] if penalty == nearly else part
+            for penalty, part in zip(PENALTIES, parts, strict=True)
+        ]
         texts = [text for part in parts for text in part]
         return best_penalty(texts, lambda part: BLEU(part, right, "13a", False))[0]
 
     assert chosen() == 1.0
     assert chosen(0.6, 2.0) == 0.6
     assert chosen(-2.0) == 1.0
+    assert chosen(2.0) == 2.0
+    assert chosen(2.0, nearly=1.5) == 1.5  # no further than pays
 
 
 def test_answers(run: Any) -> None:

@@ -28,23 +28,26 @@ def under_each(examples: StoredExamples) -> StoredExamples:
 def best_penalty(texts: list[str], bleu: Callable[[list[str]], BLEU]) -> tuple[float, Decision]:
     """Choose by the answers to :func:`under_each`.
 
-    The validation part is small and its lengths are not those of other texts, so the usual penalty
-    stays unless another is better with hardly a doubt.
+    The validation part is small and its lengths are not those of other texts: how short the
+    references are decides as much as the answers do. So the usual penalty stays, and gives way step
+    by step to one further from it, each better than the one before with hardly a doubt.
 
     Args:
         texts: the best answer of each row.
         bleu: scores one penalty's answers.
     """
     size = len(texts) // len(PENALTIES)
-    scored = [bleu(texts[start : start + size]) for start in range(0, len(texts), size)]
-    scores = [each() for each in scored]
-    usual, best = PENALTIES.index(USUAL), int(np.argmax(scores))
-    listed = ", ".join(f"{p:g}: {s:.2f}" for p, s in zip(PENALTIES, scores, strict=True))
+    scored = {
+        penalty: bleu(texts[start : start + size])
+        for penalty, start in zip(PENALTIES, range(0, len(texts), size), strict=True)
+    }
+    scores = {penalty: each() for penalty, each in scored.items()}
+    listed = ", ".join(f"{penalty:g}: {score:.2f}" for penalty, score in scores.items())
     reason = f"BLEU of {size} validation pairs with {listed}"
-    if scores[best] > scores[usual]:
-        doubt = paired_difference(scored[best], scored[usual])[2]
-        reason += f"; {PENALTIES[best]:g} is no better with p = {doubt:.3f}"
-        best = best if doubt <= DOUBT else usual
-    else:
-        best = usual
-    return PENALTIES[best], Decision(PENALTIES[best], reason)
+    best = USUAL
+    for penalty in sorted(PENALTIES, key=lambda each: abs(each - USUAL)):
+        if scores[penalty] > scores[best]:
+            doubt = paired_difference(scored[penalty], scored[best])[2]
+            reason += f"; {penalty:g} is no better than {best:g} with p = {doubt:.3f}"
+            best = penalty if doubt <= DOUBT else best
+    return best, Decision(best, reason)
