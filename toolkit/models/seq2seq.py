@@ -191,49 +191,17 @@ class Uncached:
         return ops.take(self.model(state, training=False), index, axis=1), state
 
 
-def transformer_encoder(
-    num_layers: int,
-    num_heads: int,
-    intermediate_dim: int,
-    norm: str,
-    dropout: float,
-    activation_dropout: float,
-    seed: int,
-) -> TransformerEncoder:
-    """A Transformer encoder with sinusoidal positions."""
+def transformer_encoder(num_layers: int, seed: int, **options: Any) -> TransformerEncoder:
+    """A Transformer encoder with sinusoidal positions; `options` are the layer's own."""
     return TransformerEncoder(
-        num_layers,
-        num_heads,
-        intermediate_dim=intermediate_dim,
-        positions="sinusoidal",
-        norm=norm,
-        dropout=dropout,
-        activation_dropout=activation_dropout,
-        seed=derived_seed(seed, 1),
-        name="encoder",
+        num_layers, positions="sinusoidal", seed=derived_seed(seed, 1), name="encoder", **options
     )
 
 
-def transformer_decoder(
-    num_layers: int,
-    num_heads: int,
-    intermediate_dim: int,
-    norm: str,
-    dropout: float,
-    activation_dropout: float,
-    seed: int,
-) -> TransformerDecoder:
-    """A Transformer decoder with sinusoidal positions."""
+def transformer_decoder(num_layers: int, seed: int, **options: Any) -> TransformerDecoder:
+    """A Transformer decoder with sinusoidal positions; `options` are the layer's own."""
     return TransformerDecoder(
-        num_layers,
-        num_heads,
-        intermediate_dim=intermediate_dim,
-        positions="sinusoidal",
-        norm=norm,
-        dropout=dropout,
-        activation_dropout=activation_dropout,
-        seed=derived_seed(seed, 2),
-        name="decoder",
+        num_layers, positions="sinusoidal", seed=derived_seed(seed, 2), name="decoder", **options
     )
 
 

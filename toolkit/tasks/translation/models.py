@@ -52,28 +52,12 @@ def _encoder(model: Any, seed: int) -> Any:
         return seq2seq.recurrent_encoder(
             model.units, model.num_layers, model.cell, model.dropout, seed
         )
-    return seq2seq.transformer_encoder(
-        model.num_layers,
-        model.num_heads,
-        model.intermediate_dim,
-        model.norm,
-        model.dropout,
-        model.activation_dropout,
-        seed,
-    )
+    return seq2seq.transformer_encoder(model.num_layers, seed, **_attending(model))
 
 
 def _decoder(model: Any, num_layers: int, hidden_dim: int, seed: int) -> Any:
     if isinstance(model, options.Transformer):
-        return seq2seq.transformer_decoder(
-            num_layers,
-            model.num_heads,
-            model.intermediate_dim,
-            model.norm,
-            model.dropout,
-            model.activation_dropout,
-            seed,
-        )
+        return seq2seq.transformer_decoder(num_layers, seed, **_attending(model))
     return seq2seq.recurrent_decoder(
         hidden_dim,
         num_layers,
@@ -83,3 +67,9 @@ def _decoder(model: Any, num_layers: int, hidden_dim: int, seed: int) -> Any:
         model.dropout,
         seed,
     )
+
+
+def _attending(model: Any) -> dict[str, Any]:
+    """What Transformer encoders and decoders take alike."""
+    names = {"num_heads", "intermediate_dim", "norm", "dropout", "activation_dropout"}
+    return dict(model.model_dump(include=names))
