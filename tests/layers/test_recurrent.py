@@ -154,8 +154,9 @@ def test_eager_gradient_equals_graph(kind: str) -> None:
 
 
 @every_kind
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("backwards", [False, True])
-def test_scan_equals_the_fused_loop(kind: str, backwards: bool) -> None:
+def test_scan_equals_the_fused_loop(kind: str, backwards: bool, training: bool) -> None:
     layer, x, states = drawn(kind)
     projected = layer.cell.project(np.transpose(x, (1, 0, 2)))
     keep = MASK.T[:, :, None]
@@ -167,7 +168,7 @@ def test_scan_equals_the_fused_loop(kind: str, backwards: bool) -> None:
     by_scan = tape.gradient(loss, weights)
     with tf.GradientTape() as tape:
         fused, fused_last = recurrence.run_loop(
-            layer.cell, tf.constant(x), tuple(map(tf.constant, states)), MASK, backwards
+            layer.cell, tf.constant(x), tuple(map(tf.constant, states)), MASK, backwards, training
         )
         loss = tf.reduce_sum(tf.sin(fused)) + tf.reduce_sum(tf.sin(fused_last[-1]))
     by_fused = tape.gradient(loss, weights)

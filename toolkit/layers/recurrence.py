@@ -192,13 +192,14 @@ def run_loop(
     """`run` without cuDNN."""
     # Time first: each step is one block of memory. The inputs are the smaller side to transpose.
     inputs = ops.transpose(inputs, (1, 0, 2))
-    keep = None if mask is None else ops.expand_dims(ops.transpose(mask), -1)
+    keep = None if mask is None else ops.transpose(mask)
     if cell.has_deltas() and keras.backend.backend() == "tensorflow":
         from toolkit.layers.tensorflow_recurrence import fused_loop
 
-        hidden, states = fused_loop(cell, inputs, states, keep, reverse)
+        hidden, states = fused_loop(cell, inputs, states, keep, reverse, training)
     else:
         noise = cell.noise(states[0], training)
+        keep = None if keep is None else ops.expand_dims(keep, -1)
         hidden, states = scan(cell, cell.project(inputs), states, keep, reverse, noise)
     return ops.transpose(hidden, (1, 0, 2)), states
 

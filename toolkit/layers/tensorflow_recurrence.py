@@ -2,8 +2,9 @@
 
 Differentiated by the framework, each step of the loop runs backward through its own small products.
 Here the loop backward computes the gates' deltas only; the weights' gradients are then one large
-product over all steps. Measured against `keras.layers.LSTM` in `benchmarks/RESULTS.md`; this is the
-one file of the recurrent layers that is not pure Keras.
+product over all steps. Outside training the loop keeps the hidden states alone, and where a
+gradient is asked for all the same, it runs once more. Measured against `keras.layers.LSTM` in
+`benchmarks/RESULTS.md`; this is the one file of the recurrent layers that is not pure Keras.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ class Run(NamedTuple):
     """What a run forward and backward needs beside the tensors it is differentiated by."""
 
     cell: RecurrentCell
-    keep: Tensor | None  # (time, batch, 1), False where the states are carried on
+    keep: Tensor | None  # (time, batch), False where the states are carried on
     reverse: bool
+    training: bool  # keep at once what a gradient needs
 
     @property
     def after(self) -> int:
@@ -37,7 +39,12 @@ class Run(NamedTuple):
 
 
 def fused_loop(
-    cell: RecurrentCell, inputs: Tensor, states: States, keep: Tensor | None, reverse: bool
+    cell: RecurrentCell,
+    inputs: Tensor,
+    states: States,
+    keep: Tensor | None,
+    reverse: bool,
+    training: bool,
 ) -> tuple[Tensor, States]:
     """Runs a cell that knows its `deltas`; time first.
 
@@ -45,8 +52,9 @@ def fused_loop(
         cell: gives its weights, `activate` and `deltas`.
         inputs: (time, batch, features).
         states: before the first step, each (batch, units).
-        keep: (time, batch, 1) False where the states are carried on, or None.
+        keep: (time, batch) False where the states are carried on, or None.
         reverse: read from the last step to the first.
+        training: whether a gradient is to be expected; without, it costs a second run.
 
     Returns:
         The hidden states (time, batch, units) and the states after the last step read.
@@ -54,7 +62,9 @@ def fused_loop(
     # Only tensors may enter: a variable that a custom gradient captures fails in eager mode.
     kernel, *weights = (tf.convert_to_tensor(w) for w in cell.loop_weights() if w is not None)
     projected = project(inputs, kernel)
-    hidden, *last = differentiable(Run(cell, keep, reverse))(projected, *weights, *states)
+    hidden, *last = differentiable(Run(cell, keep, reverse, training))(
+        projected, *weights, *states
+    )
     return hidden, tuple(last)
 
 
@@ -102,12 +112,17 @@ def differentiable(run: Run) -> Any:
     def loop(projected: Tensor, *given: Tensor) -> Any:
         split = len(given) - run.cell.num_states
         weights, states = given[:split], given[split:]
-        histories, saved = forward(run, projected, weights, states)
         length = length_of(projected)
-        hidden = histories[0][run.after :][:length]
-        last = [history[0 if run.reverse else -1] for history in histories]
+        kept = None
+        if run.training:
+            kept = forward(run, projected, weights, states)
+            hidden = kept[0][0][run.after :][:length]
+            last = tuple(history[0 if run.reverse else -1] for history in kept[0])
+        else:
+            hidden, last = answer(run, projected, weights, states)
 
         def gradient(by_hidden: Tensor, *by_last: Tensor) -> list[Tensor]:
+            histories, saved = kept or forward(run, projected, weights, states)
             by_projected, by_recurred, by_first = backward(
                 run, weights[0], saved, histories, by_hidden, by_last
             )
@@ -120,12 +135,26 @@ def differentiable(run: Run) -> Any:
     return loop
 
 
+def answer(
+    run: Run, projected: Tensor, weights: tuple[Tensor, ...], states: States
+) -> tuple[Tensor, States]:
+    """The hidden states (time, batch, units) and the last states, nothing else kept."""
+    length = length_of(projected)
+
+    def body(count: Tensor, states: States, hidden: Any) -> Any:
+        t = run.time(count, length)
+        new, _ = advance(run, t, projected, weights, states)
+        return count + 1, new, hidden.write(t, new[0])
+
+    _, last, hidden = repeat(length, body, (0, tuple(states), empty(length, states[0])))
+    return hidden.stack(), last
+
+
 def forward(
     run: Run, projected: Tensor, weights: tuple[Tensor, ...], states: States
 ) -> tuple[list[Tensor], list[Tensor]]:
     """All states, the first ones among them (time + 1, batch, units), and what steps saved."""
-    length, keep = length_of(projected), run.keep
-    kernel, bias, *recurrent_bias = weights
+    length = length_of(projected)
     histories = [
         empty(length + 1, state).write(length * (1 - run.after), state) for state in states
     ]
@@ -134,19 +163,26 @@ def forward(
 
     def body(count: Tensor, states: States, histories: Any, saved: Any) -> Any:
         t = run.time(count, length)
-        recurred = tf.matmul(states[0], kernel)
-        if recurrent_bias:
-            recurred = tf.nn.bias_add(recurred, *recurrent_bias)
-        # The bias joins the inputs, step by step in the cache: beside the product TensorFlow's
-        # optimiser fuses it, and the fused product was half as slow again.
-        new, save = run.cell.activate(projected[t] + bias, recurred, states)
-        if keep is not None:
-            new = choose(keep[t], new, states)
+        new, save = advance(run, t, projected, weights, states)
         histories = written(histories, t + run.after, new)
         return count + 1, new, histories, written(saved, t, save)
 
     _, _, histories, saved = repeat(length, body, (0, tuple(states), histories, saved))
     return [history.stack() for history in histories], [array.stack() for array in saved]
+
+
+def advance(
+    run: Run, t: Tensor, projected: Tensor, weights: tuple[Tensor, ...], states: States
+) -> tuple[States, States]:
+    """Step t: the states after it and what `deltas` needs to know of it."""
+    kernel, bias, *recurrent_bias = weights
+    recurred = tf.matmul(states[0], kernel)
+    if recurrent_bias:
+        recurred = tf.nn.bias_add(recurred, *recurrent_bias)
+    # The bias joins the inputs, step by step in the cache: beside the product TensorFlow's
+    # optimiser fuses it, and the fused product was half as slow again.
+    new, save = run.cell.activate(projected[t] + bias, recurred, states)
+    return (new if run.keep is None else choose(run.keep[t], new, states)), save
 
 
 def backward(
@@ -172,7 +208,8 @@ def backward(
         steps = steps[:kinds]
         if keep is not None:
             # a plain 0: TensorFlow spreads `zeros_like` over threads, and then waits for them
-            steps = [tf.where(keep[t], step, tf.zeros((), step.dtype)) for step in steps]
+            counts = keep[t][:, None]
+            steps = [tf.where(counts, step, tf.zeros((), step.dtype)) for step in steps]
         through = tf.matmul(steps[-1], transposed)
         by_old = (through if by_old[0] is None else by_old[0] + through, *by_old[1:])
         if keep is not None:
@@ -219,8 +256,11 @@ def sigmoid_gradient(output: Tensor, by_output: Tensor) -> Tensor:
 
 
 def choose(keep: Tensor, new: States, old: States) -> States:
-    """The new values where the step counts, the old ones where it is masked."""
-    return tuple(tf.where(keep, a, b) for a, b in zip(new, old, strict=True))
+    """The rows of the new values where the step counts, of the old ones where it is masked.
+
+    `tf.where` would spread the mask over the units: three to ten times the time of copying rows.
+    """
+    return tuple(tf.raw_ops.Select(condition=keep, x=a, y=b) for a, b in zip(new, old, strict=True))
 
 
 def length_of(values: Tensor) -> Any:
