@@ -109,6 +109,19 @@ def test_validation_loss_weighs_rows_as_training_does() -> None:
     np.testing.assert_allclose(losses, losses[0], atol=1e-6)
 
 
+def test_validation_answers_from_the_outputs_of_the_loss() -> None:
+    class Outspoken(Tiny):
+        def validate(self, model: object, inputs: object, outputs: object) -> dict[str, object]:
+            return {"logits": outputs}
+
+    examples, distribution = tiny_examples(21), distribute("cpu")
+    for task in (Tiny(), Outspoken()):
+        model = build(task.build_model, distribution, seed=1)
+        answers, _ = Evaluator(task, model, distribution, "validate")(examples)
+        expected, _ = Evaluator(task, model, distribution)(examples)
+        np.testing.assert_allclose(answers["logits"], expected["logits"], atol=1e-6)
+
+
 def test_evaluation_goes_on_in_smaller_batches_when_memory_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -218,8 +218,13 @@ class Task(ABC, Generic[OptionsT]):
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """Return numeric answers of a padded batch, batch first, in the graph."""
 
-    def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
-        """Return what :meth:`score` needs while training; :meth:`answer` unless too slow."""
+    def validate(self, model: keras.Model, inputs: Tensors, outputs: Any) -> Tensors:
+        """Return what :meth:`score` needs while training.
+
+        By default :meth:`answer`, which runs the model once more: ``outputs``, which the loss is
+        computed from, are mostly enough.
+        """
+        del outputs
         return self.answer(model, inputs)
 
     def conclude(self, validation: Table, answers: Answering) -> None:

@@ -66,7 +66,6 @@ class Evaluator:
         self.model = model
         self.distribution = distribution
         self.with_loss = method == "validate"
-        self._answer = task.validate if self.with_loss else task.answer
         self._step = tf.function(self._on_replicas, reduce_retracing=True)
 
     def __call__(
@@ -107,13 +106,12 @@ class Evaluator:
         return self.distribution.run(self._on_replica, *next(iterator))
 
     def _on_replica(self, inputs: Any, targets: Any, weights: Any, rows: Any) -> Answers:
-        answers = dict(self._answer(self.model, inputs))
-        answers[ROWS] = rows
-        if self.with_loss:
-            outputs = self.task.outputs(self.model, inputs, targets, training=False)
-            loss = tf.cast(self.task.loss(outputs, targets, weights), tf.float32)
-            answers[LOSS] = tf.fill(tf.shape(rows)[:1], loss)
-        return answers
+        if not self.with_loss:
+            return {**self.task.answer(self.model, inputs), ROWS: rows}
+        outputs = self.task.outputs(self.model, inputs, targets, training=False)
+        answers = self.task.validate(self.model, inputs, outputs)
+        loss = tf.cast(self.task.loss(outputs, targets, weights), tf.float32)
+        return {**answers, ROWS: rows, LOSS: tf.fill(tf.shape(rows)[:1], loss)}
 
     def _arrays(self, answers: Any, total: float) -> list[Answers]:
         names = list(answers)

@@ -253,7 +253,11 @@ class Sentiment(Task[options.Options]):
 
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
         """``probabilities``, ``(batch, labels)``."""
-        outputs = ops.cast(model(inputs, training=False), "float32")
+        return self.validate(model, inputs, model(inputs, training=False))
+
+    def validate(self, model: keras.Model, inputs: Tensors, outputs: Any) -> Tensors:
+        """The same."""
+        outputs = ops.cast(outputs, "float32")
         probabilities = ops.sigmoid(outputs) if self.several else ops.softmax(outputs)
         side_by_side = len(outputs.shape) == 3  # a model of the user's own may have one answer
         return {"probabilities": ops.mean(probabilities, axis=1) if side_by_side else probabilities}

@@ -325,11 +325,11 @@ class Speech(Task[options.Options]):
             return search(model, inputs, task.beam_width, weight)
         return self.head.answer(model(inputs, training=False))
 
-    def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
+    def validate(self, model: keras.Model, inputs: Tensors, outputs: Any) -> Tensors:
         """The same, without a beam."""
         if self._attends:
             return search(model, inputs, 1, 0.0)
-        return self.head.validate(model(inputs, training=False))
+        return self.head.validate(outputs)
 
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """The scores of the output."""

@@ -266,7 +266,7 @@ class Translation(Task[options.Options]):
         """The loss: the logarithm of perplexity."""
         return Monitor("loss", "min")
 
-    def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
+    def validate(self, model: keras.Model, inputs: Tensors, outputs: Any) -> Tensors:
         """Nothing besides the loss, which costs no search."""
         return {}
 

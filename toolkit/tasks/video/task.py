@@ -251,14 +251,12 @@ class Video(Task[options.Options]):
         weighing = with_attention(model)
         outputs = (weighing or model)(inputs, training=False)
         logits = outputs["logits"] if weighing else outputs
-        probabilities = ops.mean(ops.softmax(ops.cast(logits, "float32"), axis=-1), axis=1)
-        answers = {"probabilities": probabilities}
+        answers = {"probabilities": clip_mean(logits)}
         return {**answers, "frame_weights": outputs["weights"]} if weighing else answers
 
-    def validate(self, model: keras.Model, inputs: Tensors) -> Tensors:
+    def validate(self, model: keras.Model, inputs: Tensors, outputs: Any) -> Tensors:
         """The probabilities alone."""
-        logits = ops.cast(model(inputs, training=False), "float32")
-        return {"probabilities": ops.mean(ops.softmax(logits, axis=-1), axis=1)}
+        return {"probabilities": clip_mean(outputs)}
 
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """Accuracy, top-k accuracy, macro F1, ROC-AUC, log loss and calibration error."""
@@ -344,3 +342,8 @@ class Video(Task[options.Options]):
             ],
             "example": {"video": shown},
         }
+
+
+def clip_mean(logits: Any) -> Any:
+    """The probabilities ``(batch, labels)`` of logits ``(batch, clips, labels)``."""
+    return ops.mean(ops.softmax(ops.cast(logits, "float32"), axis=-1), axis=1)
