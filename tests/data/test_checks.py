@@ -204,6 +204,17 @@ def test_the_report_as_text_and_json() -> None:
         found.raise_errors()
 
 
+def test_dates_written_as_numbers() -> None:
+    def read(*values: float) -> list[Any]:
+        return times(from_frame(pd.DataFrame({"day": values})), "day").tolist()
+
+    dates = times(from_frame(pd.DataFrame({"day": [20170701, 19991231]})), "day")
+    assert dates.astype("datetime64[D]").astype(str).tolist() == ["2017-07-01", "1999-12-31"]
+    # a day that does not exist, years, seconds: numbers, as they are written
+    for values in ([20170701, 20170732], [1950, 1951], [1_500_000_000, 1_500_003_600], [0.5, 1.5]):
+        assert read(*values) == values
+
+
 def test_many_errors_are_counted() -> None:
     table = Table.from_source(pd.DataFrame({"a": range(12)}), Source("t.csv", "line", ""))
     roles = [Role(f"role{number}", "b", "text") for number in range(12)]

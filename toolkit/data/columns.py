@@ -122,6 +122,8 @@ def parse_numbers(values: "pd.Series[Any]") -> tuple[NDArray[np.float64], NDArra
 def times(table: Table, column: Column) -> NDArray[Any]:
     """The column as points in time: ``datetime64[ns]`` (UTC), or the numbers it holds.
 
+    Numbers of eight digits that are all dates, 20170701 for the first of July, are read as such.
+
     Raises:
         DataError: Text that is no ISO 8601 date, or no value; names the rows.
     """
@@ -140,11 +142,24 @@ def parse_times(values: "pd.Series[Any]") -> tuple[NDArray[Any], NDArray[np.bool
     """Points in time, or numbers, and a mask of the rows that hold neither."""
     if pd.api.types.is_numeric_dtype(values):
         plain = values.to_numpy(np.float64, na_value=np.nan)
-        return plain, np.isnan(plain)
+        dates = compact_dates(plain)
+        return (plain if dates is None else dates), np.isnan(plain)
     if values.dtype == object:  # Python's dates, or a mixture
         values = values.map(str, na_action="ignore")
     parsed = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True)
     return parsed.dt.tz_localize(None).to_numpy("datetime64[ns]"), parsed.isna().to_numpy()
+
+
+def compact_dates(values: NDArray[np.float64]) -> NDArray[np.datetime64] | None:
+    """Dates written as numbers, year, month and day; None where any is no date of our times."""
+    known = values[~np.isnan(values)]
+    if not len(known) or not np.all(
+        (known >= 1800_01_01) & (known < 2200_01_01) & (known % 1 == 0)
+    ):
+        return None
+    written = pd.Series(values).astype("Int64").astype("string")
+    dates = pd.to_datetime(written, format="%Y%m%d", errors="coerce")
+    return dates.to_numpy("datetime64[ns]") if dates.notna().sum() == len(known) else None
 
 
 def paths(table: Table, column: Column) -> list[Path]:
