@@ -13,6 +13,7 @@ from toolkit.data.labels import class_weights, example_weights
 from toolkit.data.splits import load_splits
 from toolkit.errors import DataError, RecipeError
 from toolkit.tasks.sentiment.options import Options
+from toolkit.tasks.sentiment.pooling import PRIOR, even_powers, fit_powers, pooled
 from toolkit.tasks.sentiment.task import Sentiment
 
 WORDS = {"good": ["good", "fine", "lovely"], "bad": ["bad", "poor", "awful"]}
@@ -97,6 +98,45 @@ def test_several_labels_at_once() -> None:
     assert prepared.named({"probabilities": tf.constant([[0.2, 0.9, 0.8]])})[
         "labels"
     ].numpy().tolist() == [[0, 1, 1]]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_models_that_know_more_count_more(several: bool) -> None:
+    random = np.random.default_rng(0)
+    given = np.eye(3)[random.integers(3, size=600)]
+    # one knows something and is too timid, one knows nothing, one is wrong more often than right
+    logits = np.stack([2 * given - 1, 0 * given, 1 - 2 * given], axis=1)
+    logits += random.normal(size=logits.shape)
+    labels = given if several else given.argmax(1)
+    powers = fit_powers(logits, labels, np.ones(600), several)
+    assert powers[0] > 1 > 0.2 > powers[1] >= powers[2] == 0
+    probabilities = np.asarray(pooled(logits, powers, several))
+    if not several:
+        np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
+
+    def loss(powers: Any) -> float:
+        found = np.asarray(pooled(logits, powers, several), np.float64)
+        each = given * np.log(found) + several * (1 - given) * np.log1p(-found)
+        return PRIOR * float(((powers - even_powers(3)) ** 2).sum()) - float(each.sum())
+
+    assert loss(powers) < min(loss(even_powers(3)), loss(0.9 * powers), loss(1.1 * powers))
+    np.testing.assert_array_equal(fit_powers(logits[:0], labels[:0], np.ones(0), several), 1 / 3)
+
+
+def test_the_test_split_is_answered_with_the_powers_of_validation(tmp_path: Path) -> None:
+    reviews(120).to_csv(tmp_path / "reviews.csv", index=False)
+    run = toolkit.fit(
+        task="sentiment",
+        data={"train": str(tmp_path / "reviews.csv"), "text": "review", "label": "stars"},
+        model={"type": "cnn", "filters": 4, **NETWORK},
+        train={"epochs": 1},
+        run=tmp_path / "run",
+    )
+    counts = {name: member["power"] for name, member in run.report["members"].items()}
+    assert list(counts) == ["word_ngrams", "character_ngrams", "cnn"]
+    loaded = toolkit.load_run(tmp_path / "run")
+    np.testing.assert_allclose(loaded.task.powers, list(counts.values()))
+    assert loaded.evaluate().scores == pytest.approx(run.report["scores"], abs=1e-5)
 
 
 def test_the_smoothed_loss_against_the_formula() -> None:

@@ -129,7 +129,10 @@ class Run:
         """Settle what the trained task settles by the validation split, and keep it."""
         before = self.task.decided()
         self.task.conclude(validation, self._answers)
-        if self.directory.writes and self.task.decided() != before:
+        if self.task.decided() == before:
+            return
+        self.__dict__.pop("_evaluator", None)  # what it compiled answers as before
+        if self.directory.writes:
             self.task.save(self.directory.task)
             self.directory.note(decisions=self.task.decided())
 

@@ -62,9 +62,7 @@ def fused_loop(
     # Only tensors may enter: a variable that a custom gradient captures fails in eager mode.
     kernel, *weights = (tf.convert_to_tensor(w) for w in cell.loop_weights() if w is not None)
     projected = project(inputs, kernel)
-    hidden, *last = differentiable(Run(cell, keep, reverse, training))(
-        projected, *weights, *states
-    )
+    hidden, *last = differentiable(Run(cell, keep, reverse, training))(projected, *weights, *states)
     return hidden, tuple(last)
 
 

@@ -125,6 +125,11 @@ class TextEncoder(tf.Module):
             self._graph = lambda batch: traced(batch)  # an attribute of its own would be exported
         return collect(self._graph, texts)
 
+    def num_ngrams(self) -> dict[str, int]:
+        """How many ids each feature of n-grams has."""
+        kinds = {"word_ngrams": self.word_ngrams, "character_ngrams": self.character_ngrams}
+        return {name: len(fitted) for name, fitted in kinds.items() if fitted is not None}
+
     def save(self, directory: Path) -> None:
         """Write the options and everything fitted."""
         (directory / "encoder.json").write_text(json.dumps(asdict(self.options), indent=1))

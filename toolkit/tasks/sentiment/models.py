@@ -57,6 +57,20 @@ def parts(model: Any) -> tuple[Any, ...]:
     return (model,)
 
 
+def member_names(model: Any, ngrams: list[str]) -> list[str]:
+    """Names of what gives logits of its own: each kind of n-grams of a bag, and each network.
+
+    Args:
+        model: the section.
+        ngrams: the kinds of n-grams.
+    """
+    names: list[str] = []
+    for part in parts(model):
+        names += ngrams if isinstance(part, options.Bag) else [part.type]
+    doubled = {name for name in names if names.count(name) > 1}
+    return [f"{name}_{i}" if name in doubled else name for i, name in enumerate(names)]
+
+
 def build(
     model: Any, num_classes: int, vocabulary_size: int, ngrams: dict[str, int], seed: int
 ) -> keras.Model:

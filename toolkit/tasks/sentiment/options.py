@@ -174,7 +174,7 @@ Single = Annotated[Bag | CNN | RNN | LSTM | GRU | Transformer | Hybrid, Field(di
 
 
 class Ensemble(Section):
-    """Several models, trained side by side; the answer is the mean of their probabilities."""
+    """Several models, trained side by side; the validation split says what each one counts."""
 
     type: Literal["ensemble"] = Field("ensemble", description="The model.")
     members: Annotated[tuple[Single, ...], Field(min_length=2)] = Field(

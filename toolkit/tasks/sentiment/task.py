@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from toolkit.data.columns import texts
-from toolkit.data.examples import Examples
+from toolkit.data.examples import Examples, sample_rows
 from toolkit.data.labels import (
     class_weights,
     encode_labels,
@@ -27,8 +27,9 @@ from toolkit.data.roles import Role
 from toolkit.data.store import StoredExamples
 from toolkit.errors import unreadable
 from toolkit.ragged import Ragged
-from toolkit.tasks.base import Decision, Monitor, Task, Tensors
+from toolkit.tasks.base import Answering, Decision, Monitor, Task, Tensors
 from toolkit.tasks.sentiment import models, options
+from toolkit.tasks.sentiment.pooling import ROWS, even_powers, fit_powers, pooled
 from toolkit.tasks.sentiment.reporting import Labelling
 from toolkit.text.bag_regression import solve
 from toolkit.text.encoder import EncoderOptions, TextEncoder
@@ -54,6 +55,7 @@ class Sentiment(Task[options.Options]):
         self.rows = 0
         self.labels: list[str] = []
         self.weights: NDArray[np.float64] = np.zeros(0)
+        self.powers: NDArray[np.float64] | None = None  # of the models side by side
         self.encoder: TextEncoder | PresetEncoder | None = None
 
     @property
@@ -127,6 +129,7 @@ class Sentiment(Task[options.Options]):
             "labels": self.labels,
             "rows": self.rows,
             "weights": self.weights.tolist(),
+            "powers": None if self.powers is None else self.powers.tolist(),
             "model": self.model_options.model_dump(mode="json"),
         }
         (directory / "labels.json").write_text(json.dumps(content, indent=1, ensure_ascii=False))
@@ -138,7 +141,8 @@ class Sentiment(Task[options.Options]):
         try:
             content = json.loads(path.read_text())
             self.labels, self.weights = content["labels"], np.array(content["weights"])
-            self.rows = content["rows"]
+            self.rows, powers = content["rows"], content["powers"]
+            self.powers = None if powers is None else np.array(powers)
             self.model_options = TypeAdapter(options.Model).validate_python(content["model"])
         except (OSError, ValueError, KeyError) as error:
             raise unreadable(path, error) from error
@@ -175,16 +179,12 @@ class Sentiment(Task[options.Options]):
                 len(self.labels), self.model_options.dropout, self.model_options.trainable
             )
         assert self.encoder is not None
-        ngrams = {
-            name: len(fitted)
-            for name, fitted in (
-                ("word_ngrams", self.encoder.word_ngrams),
-                ("character_ngrams", self.encoder.character_ngrams),
-            )
-            if fitted is not None
-        }
         return models.build(
-            self.model_options, len(self.labels), self.encoder.vocabulary_size, ngrams, seed
+            self.model_options,
+            len(self.labels),
+            self.encoder.vocabulary_size,
+            self.encoder.num_ngrams(),
+            seed,
         )
 
     def initialise(self, model: keras.Model, examples: Examples) -> None:
@@ -252,15 +252,49 @@ class Sentiment(Task[options.Options]):
         return Monitor("accuracy" if plain else "f1", "max")
 
     def answer(self, model: keras.Model, inputs: Tensors) -> Tensors:
-        """``probabilities``, ``(batch, labels)``."""
-        return self.validate(model, inputs, model(inputs, training=False))
+        """``probabilities``, ``(batch, labels)``; of models side by side also their ``logits``."""
+        outputs = model(inputs, training=False)
+        answers = self.validate(model, inputs, outputs)
+        if "logits" in answers:
+            powers = even_powers(outputs.shape[1]) if self.powers is None else self.powers
+            answers["probabilities"] = pooled(outputs, powers, self.several)
+        return answers
 
     def validate(self, model: keras.Model, inputs: Tensors, outputs: Any) -> Tensors:
-        """The same."""
+        """``probabilities`` of one model, ``logits`` of several, ``(batch, members, labels)``."""
         outputs = ops.cast(outputs, "float32")
-        probabilities = ops.sigmoid(outputs) if self.several else ops.softmax(outputs)
-        side_by_side = len(outputs.shape) == 3  # a model of the user's own may have one answer
-        return {"probabilities": ops.mean(probabilities, axis=1) if side_by_side else probabilities}
+        if len(outputs.shape) == 3:  # a model of the user's own may have no axis of members
+            if outputs.shape[1] > 1:
+                return {"logits": outputs}
+            outputs = outputs[:, 0]
+        return {"probabilities": ops.sigmoid(outputs) if self.several else ops.softmax(outputs)}
+
+    def conclude(self, validation: Table, answers: Answering) -> None:
+        """Settle what each of several models counts, by texts that none of them has seen."""
+        if not len(validation) or not isinstance(self.encoder, TextEncoder):
+            return
+        rows = sample_rows(len(validation), ROWS, seed=0)
+        examples = self.examples(validation.take(rows).read())
+        logits = answers(examples).get("logits")
+        if logits is None:  # one model
+            return
+        self.powers = self._fitted(logits, examples)
+        names = self._member_names(len(self.powers))
+        counts = {
+            name: round(float(power), 3) for name, power in zip(names, self.powers, strict=True)
+        }
+        reason = f"the least cross-entropy on {len(examples)} texts of the validation split"
+        self.decisions["model.powers"] = Decision(counts, reason)
+
+    def _member_names(self, members: int) -> list[str]:
+        assert isinstance(self.encoder, TextEncoder)
+        names = models.member_names(self.model_options, list(self.encoder.num_ngrams()))
+        own = len(names) != members  # a model of the user's own
+        return [str(number) for number in range(members)] if own else names
+
+    def _fitted(self, logits: NDArray[Any], examples: Examples) -> NDArray[np.float64]:
+        labels = np.asarray(examples.target("label"))
+        return fit_powers(logits, labels, examples.weights, self.several)
 
     @property
     def labelling(self) -> Labelling:
@@ -271,7 +305,11 @@ class Sentiment(Task[options.Options]):
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """Accuracy, macro F1, ROC-AUC, log loss and calibration error."""
         labels = np.asarray(examples.target("label"))
-        return self.labelling.scorer(answers["probabilities"], labels)()
+        probabilities = answers.get("probabilities")
+        if probabilities is None:  # while training, several models are pooled at their best
+            powers = self._fitted(answers["logits"], examples)
+            probabilities = np.asarray(pooled(answers["logits"], powers, self.several))
+        return self.labelling.scorer(probabilities, labels)()
 
     def report(
         self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
@@ -280,6 +318,8 @@ class Sentiment(Task[options.Options]):
         probabilities = answers["probabilities"]
         labels = np.asarray(examples.target("label"))
         report = self.labelling.report(probabilities, labels, self.options.evaluate)
+        if "logits" in answers:
+            report["members"] = self._members(answers["logits"], labels)
         places, errors = self.labelling.hardest(probabilities, labels)
         hardest = table.take(places).read()
         written = self.raw(hardest)["text"]
@@ -288,6 +328,17 @@ class Sentiment(Task[options.Options]):
             for number, error in enumerate(errors)
         ]
         return report
+
+    def _members(self, logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, dict[str, float]]:
+        """What each of several models counts, and its scores by itself."""
+        count = logits.shape[1]
+        powers = even_powers(count) if self.powers is None else self.powers
+        members = {}
+        for number, name in enumerate(self._member_names(count)):
+            alone = np.asarray(pooled(logits[:, number : number + 1], np.ones(1), self.several))
+            scores = self.labelling.scorer(alone, labels)()
+            members[name] = {"power": float(powers[number]), **scores}
+        return members
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """``prediction``, ``score`` (its probability) and the probability of each label."""
