@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -261,10 +261,19 @@ def check_function(case: Case) -> None:
         assert_same(layer(*inputs, **mask), masked(*tensors, given), case)
 
 
-def loss_and_gradients(
+class Pass(NamedTuple):
+    """What a layer gives forward and backward."""
+
+    outputs: Any
+    loss: tf.Tensor
+    by_weights: list[Any]
+    by_inputs: list[Any]
+
+
+def run_through(
     layer: keras.layers.Layer, inputs: Inputs, mask: Mapping[str, Any], **keywords: Any
-) -> tuple[tf.Tensor, list[Any], list[Any]]:
-    """A loss that every output enters differently, gradients by weights and by float inputs."""
+) -> Pass:
+    """Outputs, a loss that each enters differently, its gradients by weights and float inputs."""
     values = [tf.convert_to_tensor(value) for value in keras.tree.flatten(inputs)]
     floats = [value for value in values if value.dtype.is_floating]
     with tf.GradientTape() as tape:
@@ -278,14 +287,14 @@ def loss_and_gradients(
                 loss += tf.reduce_sum(value * tf.reshape(wave, tf.shape(value)[1:]))
     weights = [variable.value for variable in layer.trainable_variables]
     gradients = tape.gradient(loss, weights + floats)
-    return loss, gradients[: len(weights)], gradients[len(weights) :]
+    return Pass(outputs, loss, gradients[: len(weights)], gradients[len(weights) :])
 
 
 def check_gradient(case: Case) -> None:
     """Finite gradients that reach every trainable weight, in training as it is done."""
     layer, inputs, mask = prepare(case)
     keywords = training_keyword(layer, True)
-    loss, weights, by_inputs = loss_and_gradients(layer, inputs, mask, **keywords)
+    _, loss, weights, by_inputs = run_through(layer, inputs, mask, **keywords)
     assert bool(layer.trainable_variables) == case.trainable
     assert np.isfinite(loss)
     for variable, gradient in zip(layer.trainable_variables, weights, strict=True):
@@ -323,15 +332,14 @@ def chosen(cases: Iterable[Case], check: str) -> list[Case]:
     return [case for case in cases if check not in case.skip]
 
 
-def check_xla(cases: Iterable[Case], gradient: bool) -> None:
-    """XLA compiles every layer and answers as eager does."""
+def check_xla(cases: Iterable[Case]) -> None:
+    """XLA compiles every layer, forward and backward, and answers as eager does."""
     cases = chosen(cases, "xla")
     rows = [prepare(case) for case in cases]
 
     def compute() -> list[Any]:
-        if gradient:
-            return [loss_and_gradients(*row)[1:] for row in rows]
-        return [layer(*inputs, **mask) for layer, inputs, mask in rows]
+        passes = [run_through(*row) for row in rows]
+        return [(each.outputs, each.by_weights, each.by_inputs) for each in passes]
 
     for case, expected, got in zip(
         cases, compute(), tf.function(compute, jit_compile=True)(), strict=True
@@ -395,9 +403,8 @@ def check_strategy(cases: Iterable[Case], strategy: Any) -> None:
     def step(nests: Any) -> Any:
         results = []
         for layer, (inputs, mask) in zip(layers, nests, strict=True):
-            outputs = keras.tree.flatten(layer(*inputs, **mask))
-            loss, weights, _ = loss_and_gradients(layer, inputs, mask)
-            results.append((outputs, [loss, *dense(weights)]))
+            outputs, loss, weights, _ = run_through(layer, inputs, mask)
+            results.append((keras.tree.flatten(outputs), [loss, *dense(weights)]))
         return results
 
     values = strategy.experimental_distribute_values_from_function(local)
@@ -409,7 +416,7 @@ def check_strategy(cases: Iterable[Case], strategy: Any) -> None:
         )
         halves = zip(leaves(first[0]), leaves(second[0]), strict=True)
         outputs = [np.concatenate(pair) for pair in halves]
-        assert_same(layer(*inputs, **mask), outputs, case)
-        loss, weights, _ = loss_and_gradients(layer, inputs, mask)
+        expected, loss, weights, _ = run_through(layer, inputs, mask)
+        assert_same(expected, outputs, case)
         sums = [a + b for a, b in zip(leaves(first[1]), leaves(second[1]), strict=True)]
         assert_same([loss, *dense(weights)], sums, case, (1e-4, 1e-4))

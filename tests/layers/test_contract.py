@@ -90,32 +90,22 @@ def test_determinism(case: Case) -> None:
     run("determinism", case)
 
 
-# The costly promises: XLA by default for the first row of each class, all when slow tests run.
-
-
-def first_rows(cases: list[Case]) -> list[Case]:
-    return [case for case in cases if case in FIRST_ROWS]
+# The costly promises.
 
 
 @pytest.mark.slow
 @every_group
 def test_xla(group: str) -> None:
-    contract.check_xla(first_rows(GROUPS[group]), gradient=False)
+    contract.check_xla(GROUPS[group])
 
 
 @pytest.mark.slow
 @every_group
-def test_xla_of_all_rows(group: str) -> None:
-    contract.check_xla(GROUPS[group], gradient=True)
-
-
-@pytest.mark.slow
-@every_group
-def test_saved_model_of_all_rows(group: str, tmp_path: Path) -> None:
+def test_saved_model(group: str, tmp_path: Path) -> None:
     contract.check_saved_model(GROUPS[group], tmp_path)
 
 
 @pytest.mark.slow
 @every_group
-def test_strategy_of_all_rows(group: str, strategy: Any) -> None:
+def test_strategy(group: str, strategy: Any) -> None:
     contract.check_strategy(GROUPS[group], strategy)
