@@ -13,6 +13,8 @@ def pytest_configure() -> None:
     # The number of logical devices is fixed once TensorFlow has run anything, so set it first.
     import tensorflow as tf
 
+    if "PYTEST_XDIST_WORKER" in os.environ:  # beside others, a thread more is a thread in the way
+        tf.config.threading.set_intra_op_parallelism_threads(1)
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
