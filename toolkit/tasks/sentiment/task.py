@@ -271,12 +271,13 @@ class Sentiment(Task[options.Options]):
 
     def conclude(self, validation: Table, answers: Answering) -> None:
         """Settle what each of several models counts, by texts that none of them has seen."""
-        if not len(validation) or not isinstance(self.encoder, TextEncoder):
+        known = isinstance(self.encoder, TextEncoder) and len(self._members_by_recipe()) > 1
+        if not len(validation) or not known:
             return
         rows = sample_rows(len(validation), ROWS, seed=0)
         examples = self.examples(validation.take(rows).read())
         logits = answers(examples).get("logits")
-        if logits is None:  # one model
+        if logits is None:  # a model of the user's own
             return
         self.powers = self._fitted(logits, examples)
         names = self._member_names(len(self.powers))
@@ -286,15 +287,19 @@ class Sentiment(Task[options.Options]):
         reason = f"the least cross-entropy on {len(examples)} texts of the validation split"
         self.decisions["model.powers"] = Decision(counts, reason)
 
-    def _member_names(self, members: int) -> list[str]:
+    def _members_by_recipe(self) -> list[str]:
         assert isinstance(self.encoder, TextEncoder)
-        names = models.member_names(self.model_options, list(self.encoder.num_ngrams()))
+        return models.member_names(self.model_options, list(self.encoder.num_ngrams()))
+
+    def _member_names(self, members: int) -> list[str]:
+        names = self._members_by_recipe()
         own = len(names) != members  # a model of the user's own
         return [str(number) for number in range(members)] if own else names
 
     def _fitted(self, logits: NDArray[Any], examples: Examples) -> NDArray[np.float64]:
-        labels = np.asarray(examples.target("label"))
-        return fit_powers(logits, labels, examples.weights, self.several)
+        rows = sample_rows(len(logits), ROWS, seed=0)
+        labels = np.asarray(examples.target("label"))[rows]
+        return fit_powers(logits[rows], labels, examples.weights[rows], self.several)
 
     @property
     def labelling(self) -> Labelling:
