@@ -140,7 +140,7 @@ def transformer_encoder(
             num_layers,
             num_heads,
             intermediate_dim=intermediate_dim,
-            positions="sinusoidal",
+            positions="rotary",
             dropout=dropout,
             activation_dropout=dropout,
             seed=seed,
