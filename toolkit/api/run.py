@@ -31,10 +31,9 @@ from toolkit.recipe import load_recipe
 from toolkit.serving.export import export_model, named_answers
 from toolkit.tasks.base import Task
 from toolkit.training.distribution import Distribution, distribute
-from toolkit.training.evaluation import Evaluator
+from toolkit.training.evaluation import BATCH_SIZE, Evaluator
 from toolkit.training.run_directory import RunDirectory, write_text
 
-BATCH_SIZE = 64  # of answers, where the recipe leaves it open: less padding than in larger ones
 STORED_ROWS = 8  # that an export keeps as examples
 LONG = 2000  # words of the over-long one
 EXAMPLES = "examples.jsonl"

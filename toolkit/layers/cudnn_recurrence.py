@@ -48,7 +48,12 @@ def pack(cell: RecurrentCell) -> Tensor:
 
 
 def run_cudnn(
-    cell: RecurrentCell, inputs: Tensor, states: States, mask: Tensor | None, reverse: bool
+    cell: RecurrentCell,
+    inputs: Tensor,
+    states: States,
+    mask: Tensor | None,
+    reverse: bool,
+    training: bool = False,
 ) -> tuple[Tensor, States]:
     """`recurrence.run` by cuDNN; masks that it cannot take go through the plain loop.
 
@@ -67,7 +72,7 @@ def run_cudnn(
     return tf.cond(  # type: ignore[no-any-return]
         fits,
         lambda: kernel_call(cell, inputs, states, lengths, reverse),
-        lambda: run_loop(cell, inputs, states, mask, reverse),
+        lambda: run_loop(cell, inputs, states, mask, reverse, training),
     )
 
 

@@ -177,7 +177,7 @@ def run(
         The hidden states (batch, time, units) and the states after the last step read.
     """
     if use_cudnn and cell.cudnn_mode and cell.has_deltas() and cudnn_available():
-        return run_cudnn(cell, inputs, states, mask, reverse)
+        return run_cudnn(cell, inputs, states, mask, reverse, training)
     return run_loop(cell, inputs, states, mask, reverse, training)
 
 

@@ -111,13 +111,12 @@ def differentiable(run: Run) -> Any:
         split = len(given) - run.cell.num_states
         weights, states = given[:split], given[split:]
         length = length_of(projected)
-        kept = None
-        if run.training:
-            kept = forward(run, projected, weights, states)
+        kept = forward(run, projected, weights, states) if run.training else None
+        if kept is None:
+            hidden, last = answer(run, projected, weights, states)
+        else:
             hidden = kept[0][0][run.after :][:length]
             last = tuple(history[0 if run.reverse else -1] for history in kept[0])
-        else:
-            hidden, last = answer(run, projected, weights, states)
 
         def gradient(by_hidden: Tensor, *by_last: Tensor) -> list[Tensor]:
             histories, saved = kept or forward(run, projected, weights, states)

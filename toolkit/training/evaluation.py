@@ -18,6 +18,7 @@ from toolkit.training.distribution import Distribution, distribute
 
 Answers = dict[str, NDArray[Any]]
 Tick = Callable[[int, int], None]
+BATCH_SIZE = 64  # examples of a step: less padding than in larger ones
 ROWS, LOSS = "__rows__", "__loss__"
 
 
@@ -27,7 +28,7 @@ def evaluate_answers(
     examples: Examples,
     *,
     distribution: Distribution | None = None,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     tick: Tick | None = None,
 ) -> Answers:
     """Return the task's answers for all examples, in their order.
@@ -69,7 +70,7 @@ class Evaluator:
         self._step = tf.function(self._on_replicas, reduce_retracing=True)
 
     def __call__(
-        self, examples: Examples, *, batch_size: int = 64, tick: Tick | None = None
+        self, examples: Examples, *, batch_size: int = BATCH_SIZE, tick: Tick | None = None
     ) -> tuple[Answers, float | None]:
         """Return the answers in row order and, when validating, the weighted mean loss."""
         while True:

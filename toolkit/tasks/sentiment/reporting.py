@@ -15,6 +15,7 @@ from toolkit.metrics.classification import (
     confusion_matrix,
     per_class,
 )
+from toolkit.tasks.sentiment.pooling import pooled
 
 if TYPE_CHECKING:
     from toolkit.recipe import EvaluateOptions
@@ -48,6 +49,23 @@ class Labelling:
         if self.threshold is None:
             return SingleLabelScorer(probabilities, labels)
         return MultiLabelScorer(probabilities, labels, self.threshold)
+
+    def members(
+        self, logits: Floats, labels: Floats, powers: dict[str, float]
+    ) -> dict[str, dict[str, float]]:
+        """What each of several models counts, and its scores by itself.
+
+        Args:
+            logits: ``(texts, members, labels)``.
+            labels: the right ones.
+            powers: by the members' names, in their order.
+        """
+        several = self.threshold is not None
+        found = {}
+        for number, (name, power) in enumerate(powers.items()):
+            alone = np.asarray(pooled(logits[:, number : number + 1], np.ones(1), several))
+            found[name] = {"power": float(power), **self.scorer(alone, labels)()}
+        return found
 
     def report(
         self, probabilities: Floats, labels: Floats, chosen: EvaluateOptions

@@ -256,7 +256,7 @@ class Sentiment(Task[options.Options]):
         outputs = model(inputs, training=False)
         answers = self.validate(model, inputs, outputs)
         if "logits" in answers:
-            powers = even_powers(outputs.shape[1]) if self.powers is None else self.powers
+            powers = self._powers(outputs.shape[1])
             answers["probabilities"] = pooled(outputs, powers, self.several)
         return answers
 
@@ -296,6 +296,9 @@ class Sentiment(Task[options.Options]):
         own = len(names) != members  # a model of the user's own
         return [str(number) for number in range(members)] if own else names
 
+    def _powers(self, members: int) -> NDArray[np.float64]:
+        return even_powers(members) if self.powers is None else self.powers
+
     def _fitted(self, logits: NDArray[Any], examples: Examples) -> NDArray[np.float64]:
         rows = sample_rows(len(logits), ROWS, seed=0)
         labels = np.asarray(examples.target("label"))[rows]
@@ -324,7 +327,10 @@ class Sentiment(Task[options.Options]):
         labels = np.asarray(examples.target("label"))
         report = self.labelling.report(probabilities, labels, self.options.evaluate)
         if "logits" in answers:
-            report["members"] = self._members(answers["logits"], labels)
+            count = answers["logits"].shape[1]
+            names = self._member_names(count)
+            members = dict(zip(names, self._powers(count), strict=True))
+            report["members"] = self.labelling.members(answers["logits"], labels, members)
         places, errors = self.labelling.hardest(probabilities, labels)
         hardest = table.take(places).read()
         written = self.raw(hardest)["text"]
@@ -333,17 +339,6 @@ class Sentiment(Task[options.Options]):
             for number, error in enumerate(errors)
         ]
         return report
-
-    def _members(self, logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """What each of several models counts, and its scores by itself."""
-        count = logits.shape[1]
-        powers = even_powers(count) if self.powers is None else self.powers
-        members = {}
-        for number, name in enumerate(self._member_names(count)):
-            alone = np.asarray(pooled(logits[:, number : number + 1], np.ones(1), self.several))
-            scores = self.labelling.scorer(alone, labels)()
-            members[name] = {"power": float(powers[number]), **scores}
-        return members
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """``prediction``, ``score`` (its probability) and the probability of each label."""
