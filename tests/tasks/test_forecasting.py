@@ -15,7 +15,7 @@ from toolkit.data.series import read_series
 from toolkit.data.splits import load_splits
 from toolkit.data.table import Source, Table
 from toolkit.errors import DataError
-from toolkit.tasks.forecasting import backtests, clock, ridge
+from toolkit.tasks.forecasting import backtests, clock, origins, ridge
 from toolkit.tasks.forecasting.models import distances
 from toolkit.tasks.forecasting.options import Options
 from toolkit.tasks.forecasting.task import Forecasting
@@ -165,14 +165,14 @@ ITEMS = {"id": "item", "target": "sold"}
 
 def test_every_series_is_scored_and_short_ones_are_lengthened() -> None:
     lengths = {"a": 400, "b": 90, "c": 30, "d": 10, "e": 300}
-    prepared, splits = task(weeks(lengths), data=ITEMS, task=WEEKLY)
+    prepared, splits = task(weeks(lengths), data=ITEMS, task=WEEKLY | {"context_length": 104})
     parts = {name: table.frame["item"].value_counts() for name, table in splits.items()}
     assert parts["test"].to_dict() == {"a": 40, "e": 30, "b": 13, "c": 13}
     assert parts["train"].to_dict() == {"a": 320, "e": 240, "b": 64, "c": 17, "d": 10}
     assert any("2 too short for all parts" in one.how for one in splits.decisions)
     train = prepared.examples(splits.train)
     counts = np.bincount(train.series, minlength=5)
-    assert (prepared.context_length, prepared.shortest) == (104, 4)
+    assert prepared.shortest == 4
     assert counts[[2, 3]].tolist() == [1, 0]
     window = train.batch(np.flatnonzero(train.series == 2)).inputs["target"][0, :, 0]
     assert np.isnan(window).sum() == 104 - 4
@@ -214,6 +214,87 @@ def test_the_ridge_against_least_squares() -> None:
     got = found.solve(5 - 1e-6 * np.trace(found.inputs) / len(found.inputs))
     np.testing.assert_allclose(got, want, atol=1e-3)
     assert found.error(got) == pytest.approx(np.mean((y - x @ got) ** 2), rel=1e-4)
+
+
+def test_a_ridge_goes_from_its_baseline_to_least_squares() -> None:
+    prepared, splits = task(hours())
+    found = ridge.moments(prepared.examples(splits.train))
+    toward = ridge.toward("seasonal_naive", CONTEXT, AHEAD, 24)
+    assert toward.shape == (CONTEXT + 1, AHEAD)
+    np.testing.assert_allclose(found.solve(1e12, toward), toward, atol=1e-4)
+    np.testing.assert_allclose(found.solve(0, toward), found.solve(0), atol=1e-3)
+    both = found.solutions(10, np.stack([toward, 0 * toward]))
+    np.testing.assert_allclose(both, [found.solve(10, toward), found.solve(10)], atol=1e-9)
+
+
+# -- how wrong forecasts of little data are ------------------------------------------------------
+
+
+def months(rows: int = 100) -> pd.DataFrame:
+    step, random = np.arange(rows), np.random.default_rng(0)
+    value = 10 * np.sin(2 * np.pi * step / 12) + np.cumsum(random.standard_normal(rows))
+    return pd.DataFrame({"date": pd.date_range("2001-01", periods=rows, freq="MS"), "a": value})
+
+
+MONTHLY = {"type": "forecasting", "prediction_length": 6}
+
+
+def test_origins_know_nothing_of_later_steps() -> None:
+    prepared, splits = task(months(), "linear", task=MONTHLY)
+    found = origins.origins(prepared, prepared.read(splits.train))
+    assert [len(one.before.target) for one in found] == [40, 50, 60, 70]
+    for one in found:
+        assert one.after.own[0] == one.before.ends[0] == len(one.before.target)
+        assert len(prepared.cut(one.after)) == 5
+        one.moments(prepared, 12)
+        seen = months()["a"][: len(one.before.target)]
+        np.testing.assert_allclose(prepared.scaler.scale[0, 0], np.std(seen))
+
+
+def test_much_data_needs_no_origins() -> None:
+    prepared, splits = task(hours(6300), "linear", task=TASK | {"budget": 0})
+    assert origins.origins(prepared, prepared.read(splits.train)) == []
+    assert prepared.widening == 1
+
+
+def test_origins_of_series_that_are_too_short_for_them() -> None:
+    prepared, splits = task(weeks({"a": 100, "b": 60, "d": 10}), data=ITEMS, task=WEEKLY)
+    found = origins.origins(prepared, prepared.read(splits.train))
+    assert found
+    for one in found:
+        learnt, held = one.moments(prepared, 1)
+        assert learnt.count > 0 < held.count
+        assert np.isfinite(held.inputs).all()
+
+
+def test_quantiles_of_little_data_are_widened_and_that_is_kept(tmp_path: Path) -> None:
+    prepared, splits = task(months(), "linear", task=MONTHLY | {"context_length": 24})
+    assert prepared.widening > 1
+    assert prepared.decisions["task.widening"].value == round(prepared.widening, 3)
+    examples = prepared.examples(splits.test)
+    model = prepared.build_model()
+    prepared.initialise(model, prepared.examples(splits.train))
+    inputs = examples.batch(np.arange(len(examples))).inputs
+    wide = np.asarray(prepared.answer(model, inputs)["forecast"])
+    prepared.save(tmp_path)
+    again = Forecasting(prepared.options)
+    again.load(tmp_path)
+    assert (again.widening, again.toward) == (prepared.widening, prepared.toward)
+    again.widening = 1.0
+    narrow = np.asarray(again.answer(model, inputs)["forecast"])
+    np.testing.assert_allclose(wide[..., 0], narrow[..., 0])
+    np.testing.assert_allclose(
+        wide[..., 3] - wide[..., 1],
+        (narrow[..., 3] - narrow[..., 1]) * prepared.widening,
+        rtol=1e-4,
+    )
+
+
+def test_a_written_baseline_to_shrink_towards() -> None:
+    section = {"type": "linear", "strength": 30, "toward": "moving_average"}
+    prepared, _ = task(months(), section, task=MONTHLY)
+    assert (prepared.strength, prepared.toward) == (30, "moving_average")
+    assert not {"model.strength", "model.toward"} & set(prepared.decisions)
 
 
 def test_baselines() -> None:

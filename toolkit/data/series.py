@@ -1,7 +1,7 @@
 """Series on one regular grid, end to end, as they are read from the rows of a table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,16 @@ class Series:
         """(rows,) the time of each step."""
         place = np.arange(self.splits[-1]) - np.repeat(self.splits[:-1], np.diff(self.splits))
         return self.frequency.at(np.repeat(self.starts, np.diff(self.splits)), place)
+
+    def until(self, ends: NDArray[np.int64]) -> "Series":
+        """The same without the rows of each series from ``ends`` on."""
+        keep = np.arange(self.splits[-1]) < np.repeat(ends, np.diff(self.splits))
+        splits = np.concatenate([self.splits[:1], np.cumsum(ends - self.splits[:-1])])
+        own = np.minimum(self.own, ends) - self.splits[:-1] + splits[:-1]
+        return replace(
+            self, splits=splits, own=own, ends=splits[1:], target=self.target[keep],
+            past=self.past[keep], known=self.known[keep],
+        )  # fmt: skip
 
     def padded(self, before: int | NDArray[np.int64], after: int) -> "Series":
         """The same with so many steps of no value around each series, or `before` one by one."""

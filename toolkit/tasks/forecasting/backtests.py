@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from toolkit.data.series import Series
 from toolkit.data.windows import WindowExamples
-from toolkit.tasks.forecasting import cutting, options, reporting, ridge
+from toolkit.tasks.forecasting import cutting, options, reporting
 
 if TYPE_CHECKING:
     from toolkit.tasks.forecasting.task import Forecasting
@@ -64,7 +64,7 @@ def backtests(
 def _fitted(task: Forecasting, series: Series, start: Ends, end: Ends) -> tuple[int, Any]:
     """Windows and scores between rows, by a map that has seen all steps before them."""
     before = task.cut(replace(series, own=series.splits[:-1], ends=start))
-    weights = ridge.moments(before).solve(task.strength)
+    weights = task.linear_map(before)
     windows = task.cut(replace(series, own=start, ends=end))
     return len(windows), reporting.score_map(task, weights, windows).scores(quantiles=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,7 @@ import numpy as np
 from toolkit.data.frequency import DAY, Frequency
 from toolkit.data.series import Series
 from toolkit.tasks.base import Decision
-from toolkit.tasks.forecasting import cutting, options, ridge, trial
-from toolkit.tasks.forecasting.scaling import Scaler
+from toolkit.tasks.forecasting import cutting, options, origins, ridge, trial
 
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
@@ -20,6 +20,7 @@ SEASONS = (4, 7, 12, 24, 48, 52, 96, 144, 168)  # tried where times are numbers
 CLEAR = 0.9  # share of the last value's error below which a season is believed
 LONGEST = 720  # steps of context that are tried
 PAYS = 0.002  # share of the error by which a longer context must be better, each time it doubles
+TOWARD = ("last_value", "seasonal_naive", "moving_average")  # tried, the first without a season
 
 
 def season_length(frequency: Frequency) -> int:
@@ -54,38 +55,42 @@ def _naive_error(series: Series, season: int) -> float:
 
 
 def settle(task: Forecasting, splits: Splits, series: Series) -> None:
-    """Settle a task's scaler, context, strength and model."""
+    """Settle a task's scaler, context, the linear map's strength, and the model."""
     validation = task.read(splits.validation)
-    plain = task.fit_scaler(series, 1)
     candidates = contexts(task, series, validation)
-    scalers = {"no seasonal profile": plain}
+    seasons = {"no seasonal profile": 1}
     if task.season > 1:
-        scalers[f"a profile of {task.season} steps"] = task.fit_scaler(series, task.season)
-    tried = {name: _try(task, scaler, candidates, series, validation)
-             for name, scaler in scalers.items()}  # fmt: skip
-    name = min(tried, key=lambda one: tried[one][0])
-    error, context, strength = tried[name]
-    task.scaler = scalers[name]
-    task.context_length = context
-    others = ", ".join(f"{one} {tried[one][0]:.4g}" for one in tried)
+        seasons[f"a profile of {task.season} steps"] = task.season
+    last = origins.Origin(series, validation)
+    tried = {name: _try(task, last, season, candidates) for name, season in seasons.items()}
+    name = min(tried, key=lambda one: tried[one].error)
+    choice = tried[name]
+    task.context_length = choice.context
+    task.strength, task.toward = choice.strength, choice.toward
+    earlier = origins.origins(task, series)
+    if earlier and not isinstance(task.model_options, options.Baseline):
+        task.widening = origins.widening(task, [*earlier, last], seasons[name])
+        reason = f"quantiles: errors after {len(earlier) + 1} origins beside those before them"
+        task.decisions["task.widening"] = Decision(round(task.widening, 3), reason)
+    task.scaler = task.fit_scaler(series, seasons[name])
+    others = ", ".join(f"{one} {tried[one].error:.4g}" for one in tried)
     task.decisions["task.profile"] = Decision(
         task.scaler.season, f"validation error of a linear forecast: {others}"
     )
     if task.options.task.context_length == "auto":
         task.decisions["task.context_length"] = Decision(
-            context, f"of {', '.join(map(str, candidates))}, by validation error {error:.4g}"
+            choice.context,
+            f"of {', '.join(map(str, candidates))}, by validation error {choice.error:.4g}",
         )
     task.windows = len(task.cut(series))
     before = cutting.histories(task, series)
     task.shortest = int(before[before > 0].min())
     if task.model_options == "auto":
-        task.strength = strength
         task.model_options = options.LinearModel()
         task.model_options, task.decisions["model"] = trial.choose(task, series, validation)
-    written = getattr(task.model_options, "strength", "auto")
-    task.strength = float(strength if written == "auto" else written)
-    if written == "auto":
-        task.decisions["model.strength"] = Decision(task.strength, "by validation error")
+    for key in ("strength", "toward"):
+        if getattr(task.model_options, key, "auto") == "auto":
+            task.decisions[f"model.{key}"] = Decision(getattr(task, key), "by validation error")
 
 
 def contexts(task: Forecasting, series: Series, validation: Series) -> list[int]:
@@ -102,18 +107,45 @@ def contexts(task: Forecasting, series: Series, validation: Series) -> list[int]
     return multiples or [longest]
 
 
-def _try(
-    task: Forecasting, scaler: Scaler, candidates: list[int], series: Series, validation: Series
-) -> tuple[float, int, float]:
-    """Validation error, context and strength of the best linear forecast with a scaler."""
-    task.scaler = scaler
+@dataclass(frozen=True)
+class Choice:
+    """A linear forecast, its mean squared error on the validation part first."""
+
+    error: float
+    context: int
+    strength: float
+    toward: str
+
+
+def _try(task: Forecasting, origin: origins.Origin, season: int, candidates: list[int]) -> Choice:
+    """The best linear forecast with a profile of so many steps."""
     task.context_length = candidates[-1]
-    train = ridge.moments(task.cut(series))
-    held = ridge.moments(task.cut(validation))
-    best: tuple[float, int, float] | None = None
+    learnt, held = origin.moments(task, season)
+    best: Choice | None = None
     for context in candidates:
-        strength, error = ridge.best_strength(train.shorter(context), held.shorter(context))
-        if best is None or error < best[0] * (1 - PAYS * np.log2(context / best[1])):
-            best = (error, context, strength)
+        found = _best_of_context(task, learnt.shorter(context), held.shorter(context))
+        if best is None or found.error < best.error * (1 - PAYS * np.log2(context / best.context)):
+            best = found
+    assert best is not None
+    return best
+
+
+def _best_of_context(task: Forecasting, learnt: ridge.Moments, held: ridge.Moments) -> Choice:
+    """The strength, and the baseline to shrink towards, with the smallest error."""
+    written = task.model_options
+    fixed = written if isinstance(written, options.LinearModel) else options.LinearModel()
+    strengths = ridge.STRENGTHS if fixed.strength == "auto" else (fixed.strength,)
+    names = TOWARD if task.season > 1 else TOWARD[:1]
+    if fixed.toward != "auto":
+        names = (fixed.toward,)
+    context = len(learnt.inputs) - 1
+    towards = [ridge.toward(name, context, task.prediction_length, task.season) for name in names]
+    best: Choice | None = None
+    for strength in strengths:
+        maps = learnt.solutions(strength, np.stack(towards))
+        for name, weights in zip(names, maps, strict=True):
+            error = held.error(weights)
+            if best is None or error < best.error:
+                best = Choice(error, context, strength, name)
     assert best is not None
     return best

@@ -43,6 +43,7 @@ def lengthened(task: Forecasting, series: Series) -> Series:
 def windows(task: Forecasting, series: Series) -> WindowExamples:
     """Windows whose steps to forecast are all among the series' own rows."""
     context, ahead = task.context_length, task.prediction_length
+    found = series.ends - series.splits[:-1]
     series = lengthened(task, series)
     first = np.maximum(series.own, series.splits[:-1] + context)
     counts = np.maximum(series.ends - ahead + 1 - first, 0)
@@ -51,9 +52,8 @@ def windows(task: Forecasting, series: Series) -> WindowExamples:
     starts = np.arange(int(counts.sum())) + np.repeat(first - begins, counts)
     if not len(starts):
         raise DataError(
-            f"no series is long enough for a window. Expected {context + ahead:,} steps: a "
-            f"context_length of {context:,} and a prediction_length of {ahead:,}. Received: "
-            f"{int((series.ends - series.splits[:-1]).max()):,}."
+            f"no series is long enough for a window. Expected a prediction_length of {ahead:,} "
+            f"steps and one before them. Received: {int(found.max()):,}."
         )
     return _windows(task, series, starts, numbers, True)
 

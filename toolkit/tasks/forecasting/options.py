@@ -25,6 +25,7 @@ Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Columns = Column | Annotated[tuple[Column, ...], Field(min_length=1)]
 Level = Annotated[float, Field(gt=0, lt=1)]
+BaselineName = Literal["last_value", "seasonal_naive", "moving_average", "drift"]
 
 
 class ForecastingSection(TaskSection):
@@ -176,6 +177,10 @@ class LinearModel(Section):
     strength: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto", description="Of the ridge; auto: chosen on the validation part."
     )
+    toward: BaselineName | Auto = Field(
+        "auto",
+        description="The forecast that the ridge shrinks towards; auto: chosen with its strength.",
+    )
 
 
 class Network(Section):
@@ -272,7 +277,7 @@ Model = Annotated[
 class ForecastingEvaluate(EvaluateOptions):
     """How the forecasts are judged."""
 
-    baseline: Literal["last_value", "seasonal_naive", "moving_average", "drift"] = Field(
+    baseline: BaselineName = Field(
         "seasonal_naive", description="What the scores are compared with, on the same windows."
     )
     backtests: int = Field(

@@ -1,12 +1,13 @@
-"""The linear forecast in closed form, and its strength by the validation part."""
+"""The linear forecast in closed form: a ridge, shrunk towards a baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from toolkit.data.windows import WindowExamples
@@ -43,11 +44,23 @@ class Moments:
             self.count,
         )  # fmt: skip
 
-    def solve(self, strength: float) -> Floats:
-        """The map ``(context + 1, prediction)``; the last row is the bias."""
+    def solve(self, strength: float, toward: Floats | None = None) -> Floats:
+        """The map ``(context + 1, prediction)``; the last row is the bias.
+
+        Args:
+            strength: of the penalty on what the map has beside ``toward``.
+            toward: a map that is right where nothing is known; without one, the last value.
+        """
+        towards = np.zeros_like(self.cross) if toward is None else toward
+        return np.asarray(self.solutions(strength, towards[None])[0])
+
+    def solutions(self, strength: float, towards: Floats) -> Floats:
+        """The maps towards each of several, ``(maps, context + 1, prediction)``, at one cost."""
         size = len(self.inputs)
         penalty = np.eye(size) * (strength + 1e-6 * np.trace(self.inputs) / size)
-        return np.asarray(np.linalg.solve(self.inputs + penalty, self.cross))
+        right = np.concatenate(list(self.cross - self.inputs @ towards), axis=1)
+        found = scipy.linalg.solve(self.inputs + penalty, right, assume_a="pos")
+        return np.asarray(towards + np.stack(np.split(found, len(towards), axis=1)))
 
     def error(self, weights: Floats) -> float:
         """Mean squared error of a map."""
@@ -116,13 +129,10 @@ def fill(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return filled
 
 
-def best_strength(
-    train: Moments, validation: Moments, strengths: Sequence[float] = STRENGTHS
-) -> tuple[float, float]:
-    """The strength with the smallest validation error, and that error."""
-    errors = {strength: validation.error(train.solve(strength)) for strength in strengths}
-    best = min(errors, key=lambda strength: errors[strength])
-    return best, errors[best]
+def toward(kind: str, context: int, ahead: int, season: int) -> Floats:
+    """A baseline as what a ridge shrinks towards, ``(context + 1, prediction)``."""
+    weights = baseline(kind, context, ahead, season)
+    return np.concatenate([weights, np.zeros_like(weights[:1])])
 
 
 def baseline(kind: str, context: int, ahead: int, season: int) -> Floats:

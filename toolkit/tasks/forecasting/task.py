@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from toolkit.data.splits import Splits
 
 SETTLED = (
-    "season", "context_length", "prediction_length", "shortest", "strength", "windows",
+    "season", "context_length", "prediction_length", "shortest", "strength", "toward", "widening",
+    "windows",
 )  # fmt: skip
 
 
@@ -66,6 +67,8 @@ class Forecasting(Task[options.Options]):
         self.prediction_length = 0
         self.shortest = 1  # history that training has seen before a window
         self.strength = 100.0
+        self.toward = "last_value"
+        self.widening = 1.0  # errors on steps not learnt from, beside those on the training part
         self.windows = 0
         self.scaler: Scaler | None = None
         self.naive: NDArray[np.float64] = np.zeros((2, 1, 1))
@@ -272,8 +275,7 @@ class Forecasting(Task[options.Options]):
         if "linear" in names:
             model.get_layer("linear").set_weights([weights[:-1], weights[-1]])
         elif isinstance(self.model_options, options.Network):
-            weights = ridge.baseline("last_value", *self.lengths, 1)
-            weights = np.concatenate([weights, weights[:1] * 0])
+            weights = ridge.toward("last_value", *self.lengths, 1)
         spread = model.get_layer("spread")
         if self.options.task.distribution is None:
             models.set_spread(spread, examples, weights, self.options.task.quantiles)
@@ -288,9 +290,9 @@ class Forecasting(Task[options.Options]):
     def linear_map(self, examples: WindowExamples) -> NDArray[np.float64]:
         """The map and bias of the linear part, ``(context + 1, prediction)``."""
         if isinstance(self.model_options, options.Baseline):
-            weights = ridge.baseline(self.model_options.type, *self.lengths, self.season)
-            return np.concatenate([weights, np.zeros_like(weights[:1])])
-        return ridge.moments(examples).solve(self.strength)
+            return ridge.toward(self.model_options.type, *self.lengths, self.season)
+        toward = ridge.toward(self.toward, *self.lengths, self.season)
+        return ridge.moments(examples).solve(self.strength, toward)
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
         """Error of the point and pinball loss of the quantiles, or the negative likelihood."""
@@ -333,9 +335,17 @@ class Forecasting(Task[options.Options]):
         family, levels = self.options.task.distribution, self.options.task.quantiles
         if family is not None:
             forecast, more = distributions.quantiles(family, outputs, inputs["scale"], levels)
-            return {"forecast": forecast, **more, **found}
+            return {"forecast": self._widened(forecast), **more, **found}
         center, scale = inputs["scale"][:, 0], inputs["scale"][:, 1]
-        return {"forecast": outputs * scale[:, None, :, None] + center[:, None, :, None], **found}
+        forecast = outputs * scale[:, None, :, None] + center[:, None, :, None]
+        return {"forecast": self._widened(forecast), **found}
+
+    def _widened(self, forecast: Any) -> Any:
+        """Quantiles further from the point, by what a short training part tells too little of."""
+        if self.widening == 1 or self.options.task.distribution == "negative_binomial":
+            return forecast
+        point = forecast[..., :1]
+        return ops.concatenate([point, point + (forecast[..., 1:] - point) * self.widening], -1)
 
     def validate(self, model: keras.Model, inputs: Tensors, outputs: Any) -> Tensors:
         """Nothing: the loss, which comes with it, is what is watched."""
