@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SEASONS = (4, 7, 12, 24, 48, 52, 96, 144, 168)  # tried where times are numbers
 CLEAR = 0.9  # share of the last value's error below which a season is believed
 LONGEST = 720  # steps of context that are tried
-PAYS = 0.002  # share of the error by which a longer context must be better, each time it doubles
+PAYS = 0.002  # share of the error that a profile must save, or a context each time it doubles
 TOWARD = ("last_value", "seasonal_naive", "moving_average")  # tried, the first without a season
 
 
@@ -63,7 +63,9 @@ def settle(task: Forecasting, splits: Splits, series: Series) -> None:
         seasons[f"a profile of {task.season} steps"] = task.season
     last = origins.Origin(series, validation)
     tried = {name: _try(task, last, season, candidates) for name, season in seasons.items()}
-    name = min(tried, key=lambda one: tried[one].error)
+    name, *profiles = tried
+    if profiles and tried[profiles[0]].error < tried[name].error * (1 - PAYS):
+        name = profiles[0]
     choice = tried[name]
     task.context_length = choice.context
     task.strength, task.toward = choice.strength, choice.toward
