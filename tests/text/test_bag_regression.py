@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from toolkit.ragged import Ragged
+from toolkit.text import bag_regression
 from toolkit.text.bag_regression import Solution, solve, unit_rows
 
 ROWS = [[1, 2], [], [2], [3, 1, 2], []]
@@ -69,3 +70,24 @@ def test_several_labels_and_one_that_never_occurs() -> None:
 def test_few_texts() -> None:
     solution = solve(ragged([[1], [2]]), np.array([0, 1]), 2, 3, np.ones(2))
     assert solution.kernel[1, 0] > 0 > solution.kernel[1, 1]
+
+
+def test_the_strength_of_many_texts_and_classes_is_that_of_a_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ngrams, labels = data(3, 3000)
+    labels[:2] = 3  # a class too small for its share
+    whole = solve(ngrams, labels, 4, 20, np.ones(3000))
+    monkeypatch.setattr(bag_regression, "SEARCHED", 3000)
+    seen = []
+    fit = bag_regression.Fits.fit
+    monkeypatch.setattr(
+        bag_regression.Fits,
+        "fit",
+        lambda self, *each: (seen.append(each[0].shape), fit(self, *each)),
+    )
+    part = solve(ngrams, labels, 4, 20, np.ones(3000))
+    assert {rows for rows, _ in seen[:-1]} == {601}
+    assert seen[-1] == (3000, 20)
+    assert part.kernel.shape == whole.kernel.shape == (20, 4)
+    assert (probabilities(part, ngrams).argmax(1) == labels).mean() >= 0.89

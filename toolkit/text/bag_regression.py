@@ -23,6 +23,7 @@ from toolkit.text.naive_bayes import log_count_ratios
 STRENGTHS = (3.0, 10.0, 30.0, 100.0, 300.0)  # inverse of the regularisation
 FEW = 50  # texts: from fewer, nothing can be held out
 HELD_OUT = 0.2
+SEARCHED = 400_000  # texts times classes: of more, a part is what the strength is chosen by
 MAX_ITERATIONS = 100
 
 Tick = Callable[[str, int, int], None]
@@ -49,6 +50,9 @@ def solve(
 ) -> Solution:
     """Fit on all texts, with the strength that does best on a fifth of them held out.
 
+    The strength is the inverse of how large weights are expected to be, whatever the number of
+    texts, so that a part of very many texts tells it.
+
     Args:
         ngrams: different n-gram ids of each text.
         labels: ``(texts,)`` class numbers, or ``(texts, classes)`` of 0 and 1 for several at once.
@@ -62,16 +66,21 @@ def solve(
     classes = labels if several else np.eye(num_classes)[labels]
     fits, count = Fits(several, num_classes), len(STRENGTHS) + 1
     rows = np.arange(len(labels))
-    held = _held_out(classes)
+    if classes.size > SEARCHED:
+        rows = _share(classes, SEARCHED / classes.size, least=1)
+    held = _share(classes[rows], HELD_OUT if len(rows) >= FEW else 0.0)
     strength = 10.0
-    if held.any():
-        scale = scales(ngrams.take(rows[~held]), classes[~held], size, by_rarity)
-        features = unit_rows(ngrams, scale)
+    if len(held):
+        learnt = np.delete(np.arange(len(rows)), held)
+        known, judged = rows[learnt], rows[held]
+        scale = scales(ngrams.take(known), classes[known], size, by_rarity)
+        features = unit_rows(ngrams.take(rows), scale)
+        features = features[:, np.flatnonzero(features.getnnz(axis=0))]
         losses: list[float] = []
         for number, each in enumerate(STRENGTHS):
             tick("fits of the n-grams", number + 1, count)
-            fits.fit(features[~held], labels[~held], weights[~held], each)
-            losses.append(fits.loss(features[held], classes[held], weights[held]))
+            fits.fit(features[learnt], labels[known], weights[known], each)
+            losses.append(fits.loss(features[held], classes[judged], weights[judged]))
             if losses[-1] > min(losses):
                 break
         strength = STRENGTHS[int(np.argmin(losses))]
@@ -168,17 +177,15 @@ def unit_rows(ngrams: Ragged, scale: NDArray[np.float32]) -> Any:
     return sparse.csr_matrix((data.astype(np.float32), ngrams.values, ngrams.splits), shape=shape)
 
 
-def _held_out(classes: NDArray[Any]) -> NDArray[np.bool_]:
-    """A fifth of each class's texts, so that each class has texts to be fitted on."""
-    held = np.zeros(len(classes), bool)
-    if len(classes) < FEW:
-        return held
+def _share(classes: NDArray[Any], share: float, least: int = 0) -> NDArray[np.int64]:
+    """Row numbers of a share of each class's texts, in order."""
     first = classes.argmax(1)
     random = np.random.Generator(np.random.Philox(key=[0, len(classes)]))
+    found = []
     for number in range(classes.shape[1]):
         rows = random.permutation(np.flatnonzero(first == number))
-        held[rows[: int(HELD_OUT * len(rows))]] = True
-    return held
+        found.append(rows[: max(int(share * len(rows)), least)])
+    return np.sort(np.concatenate(found))
 
 
 def _fit_quietly(

@@ -20,7 +20,7 @@ SEASONS = (4, 7, 12, 24, 48, 52, 96, 144, 168)  # tried where times are numbers
 CLEAR = 0.9  # share of the last value's error below which a season is believed
 LONGEST = 720  # steps of context that are tried
 PAYS = 0.002  # share of the error that a profile must save, or a context each time it doubles
-TOWARD = ("last_value", "seasonal_naive", "moving_average")  # tried, the first without a season
+TOWARD = ("last_value", "seasonal_naive", "moving_average")  # all tried on little data of a season
 
 
 def season_length(frequency: Frequency) -> int:
@@ -61,15 +61,17 @@ def settle(task: Forecasting, splits: Splits, series: Series) -> None:
     seasons = {"no seasonal profile": 1}
     if task.season > 1:
         seasons[f"a profile of {task.season} steps"] = task.season
-    last = origins.Origin(series, validation)
-    tried = {name: _try(task, last, season, candidates) for name, season in seasons.items()}
+    earlier, last = origins.origins(task, series), origins.Origin(series, validation)
+    towards = TOWARD if earlier and task.season > 1 else TOWARD[:1]
+    tried = {
+        name: _try(task, last, season, candidates, towards) for name, season in seasons.items()
+    }
     name, *profiles = tried
     if profiles and tried[profiles[0]].error < tried[name].error * (1 - PAYS):
         name = profiles[0]
     choice = tried[name]
     task.context_length = choice.context
     task.strength, task.toward = choice.strength, choice.toward
-    earlier = origins.origins(task, series)
     if earlier and not isinstance(task.model_options, options.Baseline):
         task.widening = origins.widening(task, [*earlier, last], seasons[name])
         reason = f"quantiles: errors after {len(earlier) + 1} origins beside those before them"
@@ -119,25 +121,32 @@ class Choice:
     toward: str
 
 
-def _try(task: Forecasting, origin: origins.Origin, season: int, candidates: list[int]) -> Choice:
+def _try(
+    task: Forecasting,
+    origin: origins.Origin,
+    season: int,
+    candidates: list[int],
+    towards: tuple[str, ...],
+) -> Choice:
     """The best linear forecast with a profile of so many steps."""
     task.context_length = candidates[-1]
     learnt, held = origin.moments(task, season)
     best: Choice | None = None
     for context in candidates:
-        found = _best_of_context(task, learnt.shorter(context), held.shorter(context))
+        found = _best_of_context(task, learnt.shorter(context), held.shorter(context), towards)
         if best is None or found.error < best.error * (1 - PAYS * np.log2(context / best.context)):
             best = found
     assert best is not None
     return best
 
 
-def _best_of_context(task: Forecasting, learnt: ridge.Moments, held: ridge.Moments) -> Choice:
+def _best_of_context(
+    task: Forecasting, learnt: ridge.Moments, held: ridge.Moments, names: tuple[str, ...]
+) -> Choice:
     """The strength, and the baseline to shrink towards, with the smallest error."""
     written = task.model_options
     fixed = written if isinstance(written, options.LinearModel) else options.LinearModel()
     strengths = ridge.STRENGTHS if fixed.strength == "auto" else (fixed.strength,)
-    names = TOWARD if task.season > 1 else TOWARD[:1]
     if fixed.toward != "auto":
         names = (fixed.toward,)
     context = len(learnt.inputs) - 1

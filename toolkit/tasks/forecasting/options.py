@@ -179,7 +179,8 @@ class LinearModel(Section):
     )
     toward: BaselineName | Auto = Field(
         "auto",
-        description="The forecast that the ridge shrinks towards; auto: chosen with its strength.",
+        description="The forecast that the ridge shrinks towards; auto: the last value, or on "
+        "little data what is best on the validation part.",
     )
 
 

@@ -14,7 +14,7 @@ from toolkit.tasks.forecasting import ridge
 if TYPE_CHECKING:
     from toolkit.tasks.forecasting.task import Forecasting
 
-ENOUGH = 10_000  # numbers in the training part from which a linear map hardly fits their noise
+ENOUGH = 10_000  # numbers in the training part; fewer are little data
 ORIGINS = 4  # in the later half of each series' training part
 
 
@@ -32,7 +32,7 @@ class Origin:
 
 
 def origins(task: Forecasting, series: Series) -> list[Origin]:
-    """Origins in the training part, the earliest first; none where it has many steps."""
+    """Origins in the training part, the earliest first; none where data is not little."""
     ahead = task.prediction_length
     if series.target.size >= ENOUGH:
         return []
