@@ -116,10 +116,19 @@ def test_too_many_words_for_the_order_are_refused() -> None:
 
 
 def test_ratios_against_the_formula() -> None:
-    ngrams = Ragged(np.array([1, 2, 2]), np.array([0, 2, 3]))
+    ngrams = Ragged(np.array([1, 2, 2, 3]), np.array([0, 2, 4]))
     classes = np.array([[1.0, 0.0], [0.0, 1.0]])
-    ratios = log_count_ratios(ngrams, classes, 3)
-    p, q = np.array([1, 2, 2]), np.array([1, 1, 2])
+    ratios = log_count_ratios(ngrams, classes, 4)
+    p, q = np.array([1, 2, 2, 1]), np.array([1, 1, 2, 2])
     want = np.log(p / p.sum()) - np.log(q / q.sum())
     assert np.allclose(ratios[1:, 0], want[1:])
     assert np.allclose(ratios[:, 0], -ratios[:, 1])
+
+
+def test_of_a_small_class_a_rare_ngram_says_little() -> None:
+    rows = 500
+    ngrams = Ragged(np.arange(1, rows + 1), np.arange(rows + 1))
+    classes = np.eye(50)[np.arange(rows) % 50]
+    ratios = log_count_ratios(ngrams, classes, rows + 1)
+    elsewhere = classes[:, 0] == 0
+    assert np.abs(ratios[1:, 0][elsewhere]).max() < 0.5 < ratios[1:, 0][~elsewhere].min()
