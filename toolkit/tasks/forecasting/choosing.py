@@ -92,9 +92,10 @@ def settle(task: Forecasting, splits: Splits, series: Series) -> None:
     if task.model_options == "auto":
         task.model_options = options.LinearModel()
         task.model_options, task.decisions["model"] = trial.choose(task, series, validation)
-    for key in ("strength", "toward"):
+    tried_towards = "by validation error" if len(towards) > 1 else "no season, or much data"
+    for key, reason in (("strength", "by validation error"), ("toward", tried_towards)):
         if getattr(task.model_options, key, "auto") == "auto":
-            task.decisions[f"model.{key}"] = Decision(getattr(task, key), "by validation error")
+            task.decisions[f"model.{key}"] = Decision(getattr(task, key), reason)
 
 
 def contexts(task: Forecasting, series: Series, validation: Series) -> list[int]:

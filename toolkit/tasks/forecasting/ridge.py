@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from toolkit.data.windows import WindowExamples
@@ -59,7 +58,8 @@ class Moments:
         size = len(self.inputs)
         penalty = np.eye(size) * (strength + 1e-6 * np.trace(self.inputs) / size)
         right = np.concatenate(list(self.cross - self.inputs @ towards), axis=1)
-        found = scipy.linalg.solve(self.inputs + penalty, right, assume_a="pos")
+        # not by Cholesky: sums of products in single precision may have eigenvalues below zero
+        found = np.linalg.solve(self.inputs + penalty, right)
         return np.asarray(towards + np.stack(np.split(found, len(towards), axis=1)))
 
     def error(self, weights: Floats) -> float:
