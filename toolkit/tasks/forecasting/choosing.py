@@ -11,6 +11,7 @@ from toolkit.data.frequency import DAY, Frequency
 from toolkit.data.series import Series
 from toolkit.tasks.base import Decision
 from toolkit.tasks.forecasting import cutting, options, origins, ridge, trial
+from toolkit.tasks.forecasting.scaling import Scaler
 
 if TYPE_CHECKING:
     from toolkit.data.splits import Splits
@@ -57,26 +58,23 @@ def _naive_error(series: Series, season: int) -> float:
 def settle(task: Forecasting, splits: Splits, series: Series) -> None:
     """Settle a task's scaler, context, the linear map's strength, and the model."""
     validation = task.read(splits.validation)
-    candidates = contexts(task, series, validation)
+    earlier, last = origins.origins(task, series), origins.Origin(series, validation)
+    grid = _grid(task, contexts(task, series, validation), little=bool(earlier))
     seasons = {"no seasonal profile": 1}
     if task.season > 1:
         seasons[f"a profile of {task.season} steps"] = task.season
-    earlier, last = origins.origins(task, series), origins.Origin(series, validation)
-    towards = TOWARD if earlier and task.season > 1 else TOWARD[:1]
-    tried = {
-        name: _try(task, last, season, candidates, towards) for name, season in seasons.items()
-    }
-    name, *profiles = tried
-    if profiles and tried[profiles[0]].error < tried[name].error * (1 - PAYS):
-        name = profiles[0]
-    choice = tried[name]
+    tried = {name: _try(task, last, season, grid) for name, season in seasons.items()}
+    choice, *profiles = tried.values()
+    if profiles and profiles[0].error < choice.error * (1 - PAYS):
+        choice = profiles[0]
     task.context_length = choice.context
     task.strength, task.toward = choice.strength, choice.toward
-    if earlier and not isinstance(task.model_options, options.Baseline):
-        task.widening = origins.widening(task, [*earlier, last], seasons[name])
+    counted = task.options.task.distribution == "negative_binomial"  # its quantiles are counts
+    if earlier and not counted and not isinstance(task.model_options, options.Baseline):
+        task.widening = origins.widening(task, [*earlier, last], choice.scaler.season)
         reason = f"quantiles: errors after {len(earlier) + 1} origins beside those before them"
         task.decisions["task.widening"] = Decision(round(task.widening, 3), reason)
-    task.scaler = task.fit_scaler(series, seasons[name])
+    task.scaler = choice.scaler
     others = ", ".join(f"{one} {tried[one].error:.4g}" for one in tried)
     task.decisions["task.profile"] = Decision(
         task.scaler.season, f"validation error of a linear forecast: {others}"
@@ -84,7 +82,7 @@ def settle(task: Forecasting, splits: Splits, series: Series) -> None:
     if task.options.task.context_length == "auto":
         task.decisions["task.context_length"] = Decision(
             choice.context,
-            f"of {', '.join(map(str, candidates))}, by validation error {choice.error:.4g}",
+            f"of {', '.join(map(str, grid.contexts))}, by validation error {choice.error:.4g}",
         )
     task.windows = len(task.cut(series))
     before = cutting.histories(task, series)
@@ -92,8 +90,8 @@ def settle(task: Forecasting, splits: Splits, series: Series) -> None:
     if task.model_options == "auto":
         task.model_options = options.LinearModel()
         task.model_options, task.decisions["model"] = trial.choose(task, series, validation)
-    tried_towards = "by validation error" if len(towards) > 1 else "no season, or much data"
-    for key, reason in (("strength", "by validation error"), ("toward", tried_towards)):
+    several = "by validation error" if len(grid.towards) > 1 else "no season, or much data"
+    for key, reason in (("strength", "by validation error"), ("toward", several)):
         if getattr(task.model_options, key, "auto") == "auto":
             task.decisions[f"model.{key}"] = Decision(getattr(task, key), reason)
 
@@ -113,6 +111,26 @@ def contexts(task: Forecasting, series: Series, validation: Series) -> list[int]
 
 
 @dataclass(frozen=True)
+class Grid:
+    """The linear forecasts that are tried."""
+
+    contexts: list[int]
+    strengths: tuple[float, ...]
+    towards: tuple[str, ...]
+
+
+def _grid(task: Forecasting, contexts: list[int], *, little: bool) -> Grid:
+    """What the recipe names of a linear map, and what is usual of the rest."""
+    written = task.model_options
+    linear = written if isinstance(written, options.LinearModel) else options.LinearModel()
+    strengths = ridge.STRENGTHS if linear.strength == "auto" else (linear.strength,)
+    towards = TOWARD if little and task.season > 1 else TOWARD[:1]
+    if linear.toward != "auto":
+        towards = (linear.toward,)
+    return Grid(contexts, strengths, towards)
+
+
+@dataclass(frozen=True)
 class Choice:
     """A linear forecast, its mean squared error on the validation part first."""
 
@@ -120,21 +138,16 @@ class Choice:
     context: int
     strength: float
     toward: str
+    scaler: Scaler
 
 
-def _try(
-    task: Forecasting,
-    origin: origins.Origin,
-    season: int,
-    candidates: list[int],
-    towards: tuple[str, ...],
-) -> Choice:
+def _try(task: Forecasting, origin: origins.Origin, season: int, grid: Grid) -> Choice:
     """The best linear forecast with a profile of so many steps."""
-    task.context_length = candidates[-1]
+    task.context_length = grid.contexts[-1]
     learnt, held = origin.moments(task, season)
     best: Choice | None = None
-    for context in candidates:
-        found = _best_of_context(task, learnt.shorter(context), held.shorter(context), towards)
+    for context in grid.contexts:
+        found = _best_of_context(task, learnt.shorter(context), held.shorter(context), grid)
         if best is None or found.error < best.error * (1 - PAYS * np.log2(context / best.context)):
             best = found
     assert best is not None
@@ -142,22 +155,18 @@ def _try(
 
 
 def _best_of_context(
-    task: Forecasting, learnt: ridge.Moments, held: ridge.Moments, names: tuple[str, ...]
+    task: Forecasting, learnt: ridge.Moments, held: ridge.Moments, grid: Grid
 ) -> Choice:
     """The strength, and the baseline to shrink towards, with the smallest error."""
-    written = task.model_options
-    fixed = written if isinstance(written, options.LinearModel) else options.LinearModel()
-    strengths = ridge.STRENGTHS if fixed.strength == "auto" else (fixed.strength,)
-    if fixed.toward != "auto":
-        names = (fixed.toward,)
-    context = len(learnt.inputs) - 1
-    towards = [ridge.toward(name, context, task.prediction_length, task.season) for name in names]
+    assert task.scaler is not None
+    context, ahead = len(learnt.inputs) - 1, task.prediction_length
+    towards = [ridge.toward(name, context, ahead, task.season) for name in grid.towards]
     best: Choice | None = None
-    for strength in strengths:
+    for strength in grid.strengths:
         maps = learnt.solutions(strength, np.stack(towards))
-        for name, weights in zip(names, maps, strict=True):
+        for name, weights in zip(grid.towards, maps, strict=True):
             error = held.error(weights)
             if best is None or error < best.error:
-                best = Choice(error, context, strength, name)
+                best = Choice(error, context, strength, name, task.scaler)
     assert best is not None
     return best

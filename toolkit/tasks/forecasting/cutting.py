@@ -43,19 +43,19 @@ def lengthened(task: Forecasting, series: Series) -> Series:
 def windows(task: Forecasting, series: Series) -> WindowExamples:
     """Windows whose steps to forecast are all among the series' own rows."""
     context, ahead = task.context_length, task.prediction_length
-    found = series.ends - series.splits[:-1]
-    series = lengthened(task, series)
-    first = np.maximum(series.own, series.splits[:-1] + context)
-    counts = np.maximum(series.ends - ahead + 1 - first, 0)
-    numbers = np.repeat(np.arange(len(series)), counts)
+    whole = lengthened(task, series)
+    first = np.maximum(whole.own, whole.splits[:-1] + context)
+    counts = np.maximum(whole.ends - ahead + 1 - first, 0)
+    numbers = np.repeat(np.arange(len(whole)), counts)
     begins = np.cumsum(counts) - counts
     starts = np.arange(int(counts.sum())) + np.repeat(first - begins, counts)
     if not len(starts):
         raise DataError(
             f"no series is long enough for a window. Expected a prediction_length of {ahead:,} "
-            f"steps and one before them. Received: {int(found.max()):,}."
+            f"steps and one before them. Received: "
+            f"{int((series.ends - series.splits[:-1]).max()):,}."
         )
-    return _windows(task, series, starts, numbers, True)
+    return _windows(task, whole, starts, numbers, True)
 
 
 def last_windows(task: Forecasting, table: Table, series: Series) -> WindowExamples:

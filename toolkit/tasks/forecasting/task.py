@@ -342,7 +342,7 @@ class Forecasting(Task[options.Options]):
 
     def _widened(self, forecast: Any) -> Any:
         """Quantiles further from the point, by what a short training part tells too little of."""
-        if self.widening == 1 or self.options.task.distribution == "negative_binomial":
+        if self.widening == 1:
             return forecast
         point = forecast[..., :1]
         return ops.concatenate([point, point + (forecast[..., 1:] - point) * self.widening], -1)
