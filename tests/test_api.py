@@ -67,6 +67,13 @@ def test_keywords_are_a_recipe(frame: pd.DataFrame, tmp_path: Path) -> None:
     assert toolkit.export(again).is_dir()
 
 
+def test_run_is_a_directory_or_a_section(tiny_data: Path, tmp_path: Path) -> None:
+    section = {"seed": 3, "directory": str(tmp_path / "new")}
+    run = toolkit.fit(tiny_data / "tiny.yaml", run=section, export="none")
+    assert run.path == tmp_path / "new"
+    assert json.loads((run.path / "run.json").read_text())["seed"] == 3
+
+
 def test_sections_and_overrides_change_a_recipe(tiny_data: Path) -> None:
     path = tiny_data / "tiny.yaml"
     shown = toolkit.show(path, train={"epochs": 7}, overrides={"run.seed": 3})

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,7 +60,7 @@ def fit(
     recipe: RecipeLike | None = None,
     *,
     model: Any = None,
-    run: str | os.PathLike[str] | None = None,
+    run: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     resume: Resume = False,
     overrides: Overrides = (),
     **sections: Any,
@@ -74,7 +74,8 @@ def fit(
         model: the recipe's ``model`` section, or a Keras model of one's own that takes the task's
             inputs and gives outputs of the shape that the task's own models give; see
             :func:`prepare`.
-        run: the run directory; ``runs/NAME-TIME`` by default.
+        run: the run directory, or the recipe's ``run`` section, such as ``{"seed": 1}``;
+            ``runs/NAME-TIME`` by default.
         resume: True to go on with ``run``, ``"auto"`` to start it or go on.
         overrides: changes of single keys: ``{"train.epochs": 3}`` or ``["train.epochs=3"]``.
         **sections: the recipe's other top-level keys, such as ``task`` and ``data``.
@@ -95,6 +96,8 @@ def fit(
     own_model = model if is_model(model) else None
     if own_model is None and model is not None:
         sections["model"] = model
+    if isinstance(run, Mapping):
+        sections["run"], run = run, None
     opened = open_recipe(recipe, overrides, sections)
     options: Any = opened.options
     distribution = distribute(options.train.devices, options.train.strategy)
