@@ -9,6 +9,7 @@ from toolkit.layers import GatedResidualNetwork, VariableSelection
 RNG = np.random.default_rng(0)
 STEPS = RNG.standard_normal((2, 7, 5)).astype("float32")
 STATIC = RNG.standard_normal((2, 3)).astype("float32")
+EACH = RNG.standard_normal((2, 7, 4, 3)).astype("float32")
 VARIABLES = RNG.standard_normal((2, 7, 4, 5)).astype("float32")
 
 
@@ -36,14 +37,19 @@ def test_without_context() -> None:
     np.testing.assert_allclose(layer(STEPS), grn(layer, STEPS, 0.0), atol=1e-4)
 
 
-def test_each_variable_has_a_network_of_its_own() -> None:
+@pytest.mark.parametrize("context", [None, STATIC, EACH], ids=["none", "static", "each"])
+def test_each_variable_has_a_network_of_its_own(context: np.ndarray | None) -> None:
     together = GatedResidualNetwork(6, num_variables=4)
-    got = np.asarray(together(VARIABLES))
+    got = np.asarray(together(VARIABLES, context))
     for number in range(4):
+        own = context[:, :, number] if context is EACH else context
         alone = GatedResidualNetwork(6)
-        alone.build(STEPS.shape)
-        alone.set_weights([weight[number] for weight in together.get_weights()])
-        np.testing.assert_allclose(alone(VARIABLES[:, :, number]), got[:, :, number], atol=1e-5)
+        alone.build(STEPS.shape, None if own is None else own.shape)
+        for weight, among in zip(alone.weights, together.weights, strict=True):
+            kept = among if "context" in weight.path else among[number]  # the context's are shared
+            weight.assign(np.reshape(kept, weight.shape))
+        expected = alone(VARIABLES[:, :, number], own)
+        np.testing.assert_allclose(expected, got[:, :, number], atol=1e-5)
 
 
 def test_selection_is_the_weighted_sum_of_processed_variables() -> None:

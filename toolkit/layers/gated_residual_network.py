@@ -12,6 +12,7 @@ from toolkit.layers.arguments import (
     check_positive_or_none,
     check_rate,
 )
+from toolkit.layers.dropout import Dropout
 from toolkit.layers.layer_normalization import at_least_float32
 
 
@@ -81,21 +82,20 @@ class GatedResidualNetwork(keras.layers.Layer):
 
     def build(self, inputs_shape: Shape, context_shape: Shape | None = None) -> None:
         """The products of the equations, and the scale and shift of the normalisation."""
-        hidden_shape = (*inputs_shape[:-1], self.units)
-        self.expand = self._dense("expand", self.units, inputs_shape)
-        self.contract = self._dense("contract", self.width, hidden_shape)
-        gate_shape = (*inputs_shape[:-1], self.width)
-        self.gate = self._dense("gate", 2 * self.width, gate_shape)
+        dim = inputs_shape[-1]
+        self.expand = self._dense("expand", self.units, dim)
+        self.contract = self._dense("contract", self.width, self.units)
+        self.gate = self._dense("gate", 2 * self.width, self.width)
         self.skip = self.add_context = None
-        if inputs_shape[-1] != self.width:
-            self.skip = self._dense("skip", self.width, inputs_shape)
+        if dim != self.width:
+            self.skip = self._dense("skip", self.width, dim)
         if context_shape is not None:
             self.add_context = keras.layers.Dense(
                 self.units, use_bias=False, name="context", dtype=self.dtype_policy
             )
             self.add_context.build(context_shape)
-        self.drop = keras.layers.Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
-        shape = (self.num_variables, self.width) if self.num_variables else (self.width,)
+        self.drop = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+        shape = (self.num_variables, 1, self.width) if self.num_variables else (self.width,)
         self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
         self.shift = self.add_weight(name="shift", shape=shape, initializer="zeros")
 
@@ -103,10 +103,22 @@ class GatedResidualNetwork(keras.layers.Layer):
         self, inputs: Tensor, context: Tensor | None = None, training: bool | None = None
     ) -> Tensor:
         """The processed inputs, in the light of the context."""
-        hidden = self.expand(inputs)
+        added = None
         if self.add_context is not None and context is not None:
-            hidden = hidden + over_axes(self.add_context(context), len(hidden.shape))
-        hidden = self.drop(self.contract(ops.elu(hidden)), training=training)
+            added = over_axes(self.add_context(context), len(inputs.shape))
+        if self.num_variables is None:
+            return self._processed(inputs, added, training)
+        *leading, number, _ = ops.shape(inputs)
+        if added is not None:
+            added = by_variable(ops.broadcast_to(added, (*leading, number, self.units)))
+        processed = self._processed(by_variable(inputs), added, training)
+        processed = ops.reshape(processed, (number, *leading, self.width))
+        return ops.moveaxis(processed, 0, -2)
+
+    def _processed(self, inputs: Tensor, added: Tensor | None, training: bool | None) -> Tensor:
+        hidden = self.expand(inputs)
+        hidden = ops.elu(hidden if added is None else hidden + added)
+        hidden = self.drop(self.contract(hidden), training=training)
         gate, value = ops.split(self.gate(hidden), 2, axis=-1)
         residual = inputs if self.skip is None else self.skip(inputs)
         return self._normalize(residual + ops.sigmoid(gate) * value)
@@ -125,19 +137,25 @@ class GatedResidualNetwork(keras.layers.Layer):
         normal = ops.cast(centred * ops.rsqrt(variance + self.epsilon), x.dtype)
         return normal * self.scale + self.shift
 
-    def _dense(self, name: str, units: int, shape: Shape) -> keras.layers.Layer:
+    def _dense(self, name: str, units: int, dim: int | None) -> keras.layers.Layer:
         if self.num_variables is None:
             layer = keras.layers.Dense(units, name=name, dtype=self.dtype_policy)
-        else:
-            layer = keras.layers.EinsumDense(
-                "...vd,vdu->...vu",
-                output_shape=(self.num_variables, units),
-                bias_axes="vu",
-                name=name,
-                dtype=self.dtype_policy,
-            )
-        layer.build(shape)
+            layer.build((None, dim))
+            return layer
+        layer = keras.layers.EinsumDense(
+            "vnd,vdu->vnu",
+            output_shape=(None, units),
+            bias_axes="vu",
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        layer.build((self.num_variables, None, dim))
         return layer
+
+
+def by_variable(values: Tensor) -> Tensor:
+    """`(..., variables, dim)` as `(variables, rows, dim)`: the order that products need."""
+    return ops.reshape(ops.moveaxis(values, -2, 0), (values.shape[-2], -1, values.shape[-1]))
 
 
 def over_axes(context: Tensor, rank: int) -> Tensor:

@@ -111,11 +111,11 @@ def _selected(
 
 def _gated(inputs: Any, skipped: Any, dropout: float, seed: int, name: str) -> Any:
     """Dropout, a gated linear unit, the residual, a normalisation."""
-    inputs = keras.layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(inputs)
-    units = inputs.shape[-1]
-    value = keras.layers.Dense(units, name=f"{name}_value")(inputs)
-    gate = keras.layers.Dense(units, activation="sigmoid", name=f"{name}_gate")(inputs)
-    return layers.LayerNormalization(name=f"{name}_normalization")(skipped + gate * value)
+    inputs = layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(inputs)
+    both = keras.layers.Dense(2 * inputs.shape[-1], name=f"{name}_gate")(inputs)
+    gate, value = ops.split(both, 2, axis=-1)
+    skipped += ops.sigmoid(gate) * value
+    return layers.LayerNormalization(name=f"{name}_normalization")(skipped)
 
 
 def interpreted(model: keras.Model, inputs: Any, channels: int) -> tuple[Any, dict[str, Any]]:

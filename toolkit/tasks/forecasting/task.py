@@ -301,7 +301,9 @@ class Forecasting(Task[options.Options]):
     def recommended(self) -> dict[str, Decision]:
         """Few steps for the quantiles of a linear map, more for a network."""
         windows = f"{self.windows:,} training windows of {len(self.targets)} targets"
-        size = int(np.clip(256 // len(self.targets), 8, 128))
+        # attention over every pair of steps takes memory, and all steps of a TFT much time
+        series = 64 if isinstance(self.model_options, options.TFT) else 256
+        size = int(np.clip(series // len(self.targets), 8, 128))
         steps = max(1, self.windows // size)
         if not self.reads_features:
             epochs = int(np.clip(300 // steps, 1, 10))

@@ -81,7 +81,7 @@ def _frames(task: Speech, table: Table, clips: Clips, *, rates: bool) -> Ragged:
     def read(row: int) -> Wave:
         wave = clips.read(row)
         doubts.look(row, wave)
-        task.tick("frames", row + 1, len(table))
+        task.tick("clips", row + 1, len(table))
         return wave
 
     frames = clip_examples.compute_frames(read, range(len(table)), task.computed)
