@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from toolkit.layers import NGramBag
 from toolkit.ragged import Ragged
 from toolkit.text import bag_regression
-from toolkit.text.bag_regression import Solution, solve, unit_rows
+from toolkit.text.bag_regression import Solution, solve, unit_rows, without_repeats
 
 ROWS = [[1, 2], [], [2], [3, 1, 2], []]
 
@@ -65,6 +66,35 @@ def test_several_labels_and_one_that_never_occurs() -> None:
     logits = unit_rows(ngrams, solution.scale) @ solution.kernel + solution.bias
     assert ((logits[:, :2] > 0) == several[:, :2]).mean() >= 0.9
     assert np.all(logits[:, 2] < -4)
+
+
+@pytest.mark.parametrize("telling", [True, False])
+def test_repeats_count_where_they_tell(telling: bool) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    rows = []
+    for label in labels:
+        own, other = (1, 2) if label else (2, 1)
+        row = [own] * (3 if telling else 1) + [other] * (random.random() < 0.7 * telling)
+        rows.append(sorted([*row, *[random.integers(10, 15)] * random.integers(1, 9)]))
+    solution = solve(ragged(rows), labels, 2, 20, np.ones(400))
+    assert solution.repeats == telling
+    layer = NGramBag(20, 2)
+    layer.build((None, None))
+    layer.set_solution(solution.scale, solution.kernel, solution.bias, solution.repeats)
+    ngrams = ragged(rows) if telling else without_repeats(ragged(rows))
+    want = unit_rows(ngrams, solution.scale) @ solution.kernel + solution.bias
+    padded = ragged(rows).padded(np.arange(400), 16)
+    np.testing.assert_allclose(layer(padded), want, atol=1e-5)
+    assert (np.argmax(want, axis=1) == labels).mean() >= 0.95
+
+
+def test_without_repeats() -> None:
+    got = without_repeats(ragged([[1, 1, 2], [2, 2], [], [3], [3, 3]]))
+    assert [list(part) for part in np.split(got.values, got.splits[1:-1])] == [
+        [1, 2], [2], [], [3], [3],
+    ]  # fmt: skip
+    assert len(without_repeats(ragged([[], []]))) == 2
 
 
 def test_few_texts() -> None:

@@ -46,6 +46,19 @@ def test_ngrams_are_the_different_known_ones(encoder: TextEncoder) -> None:
     assert {int(encoder.word_ngrams.keys[i - 1]) for i in got} == want
 
 
+def test_repeated_ngrams_are_there_more_often(encoder: TextEncoder) -> None:
+    repeated, others = "cat " * 5, "dog the dog"
+    features = encoder(tf.constant([repeated, others]))
+    for name in ("word_ngrams", "character_ngrams"):
+        fitted, rows = getattr(encoder, name), features[name].to_list()
+        orders = fitted.keys[np.array(rows[0]) - 1] % (max(fitted.orders) + 1)
+        assert rows == [sorted(row) for row in rows]
+        # five times one word: 1 + floor(log2(5)) times it, and each part of it
+        assert np.bincount(orders)[1 if name == "word_ngrams" else 2] % 3 == 0
+    ids = features["word_ngrams"].to_list()[1]
+    assert sorted(np.unique(ids, return_counts=True)[1])[-1] == 2
+
+
 def test_empty_and_unknown_texts(encoder: TextEncoder) -> None:
     features = encoder(tf.constant(["", "zzz"]))
     assert features["token_ids"].to_list() == [[], [1]]

@@ -10,15 +10,17 @@ from toolkit.layers.arguments import Shape, Tensor, check_positive, check_rank
 
 @keras.saving.register_keras_serializable(package="toolkit")
 class NGramBag(keras.layers.Layer):
-    """Logits from the set of n-grams of a text.
+    """Logits from the n-grams of a text.
 
     With the fixed scale `s[f]` of n-gram `f`, which says how much it tells of any class:
 
     `logit[c] = sum_f s[f] * w[f, c] / sqrt(sum_f s[f] ** 2) + b[c]`
 
-    The division gives all texts unit length, so that long and short ones weigh alike.
+    where f runs over the ids of a text, or over the different ones: `repeats` is fixed too. The
+    division gives all texts unit length, so that long and short ones weigh alike.
 
-    Shapes: `(batch, ngrams)` integer ids to `(batch, num_classes)`, float32 whatever the policy.
+    Shapes: `(batch, ngrams)` integer ids, the same ones side by side, to `(batch, num_classes)`,
+    float32 whatever the policy.
 
     Masking: id 0 is padding and counts nothing; a text without known n-grams gets the bias.
 
@@ -49,24 +51,36 @@ class NGramBag(keras.layers.Layer):
         self.num_classes = num_classes
 
     def build(self, ngram_ids_shape: Shape) -> None:
-        """The scales `s`, the weights `w` and the bias `b`."""
+        """The scales `s`, whether repeats count, the weights `w` and the bias `b`."""
         check_rank(2, ngram_ids=ngram_ids_shape)
         rows, classes = self.vocabulary_size, self.num_classes
         self.scale = self.add_weight(
             name="scale", shape=(rows,), initializer="ones", trainable=False
         )
+        self.repeats = self.add_weight(
+            name="repeats", shape=(), initializer="zeros", trainable=False
+        )
         self.kernel = self.add_weight(name="kernel", shape=(rows, classes), initializer="zeros")
         self.bias = self.add_weight(name="bias", shape=(classes,), initializer="zeros")
 
-    def set_solution(self, scale: Tensor, kernel: Tensor, bias: Tensor) -> None:
-        """Set `s`, `(vocabulary_size,)`, `w`, `(vocabulary_size, num_classes)`, and `b`."""
+    def set_solution(
+        self, scale: Tensor, kernel: Tensor, bias: Tensor, repeats: bool = False
+    ) -> None:
+        """Set `s`, `(vocabulary_size,)`, `w`, `(vocabulary_size, num_classes)`, and `b`.
+
+        With `repeats` an id counts as often as it is there.
+        """
         self.scale.assign(scale)
+        self.repeats.assign(float(repeats))
         self.kernel.assign(kernel)
         self.bias.assign(bias)
 
     def call(self, ngram_ids: Tensor) -> Tensor:
         """The logits of each text."""
         known = ops.cast(ops.not_equal(ngram_ids, 0), "float32")
+        again = ops.cast(ops.equal(ngram_ids[:, 1:], ngram_ids[:, :-1]), "float32")
+        again = ops.pad(again, [[0, 0], [1, 0]])[:, : ops.shape(ngram_ids)[1]]
+        known *= 1 - again * (1 - ops.cast(self.repeats, "float32"))
         scale = ops.cast(ops.take(self.scale, ngram_ids, axis=0), "float32") * known
         weights = ops.cast(ops.take(self.kernel, ngram_ids, axis=0), "float32")
         length = ops.sqrt(ops.maximum(ops.sum(ops.square(scale), axis=1, keepdims=True), 1e-12))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from toolkit.errors import unreadable
 from toolkit.ragged import Ragged
-from toolkit.text.ngrams import NGrams
+from toolkit.text.ngrams import NGrams, thinned
 from toolkit.text.subwords import Subwords
 from toolkit.text.vocabulary import UNKNOWN, Vocabulary
 from toolkit.text.words import split_words
@@ -59,7 +59,8 @@ class TextEncoder(tf.Module):
     """Encodes texts; fitted on the training split, saved with the run.
 
     Features, each ``(batch, length)`` ragged int32 with 0 as padding: ``token_ids``;
-    ``word_ngrams`` and ``character_ngrams``, the different known n-grams of the whole text.
+    ``word_ngrams`` and ``character_ngrams``, the known n-grams of the whole text, those that
+    stand there more often more than once (see :func:`toolkit.text.ngrams.thinned`).
     """
 
     def __init__(
@@ -204,8 +205,11 @@ class TextEncoder(tf.Module):
         assert self.character_ngrams is not None
         different, place = tf.unique(words.flat_values)
         lone = tf.RaggedTensor.from_uniform_row_length(different, 1)
-        ngrams = tf.gather(self.character_ngrams(self._characters_of(lone)), place)
-        return distinct(words.with_values(ngrams), len(self.character_ngrams))
+        ngrams = tf.gather(self.character_ngrams.every(self._characters_of(lone)), place)
+        merged = words.with_values(ngrams).merge_dims(1, 2)
+        size = len(self.character_ngrams)
+        keys = merged.value_rowids() * size + tf.cast(merged.flat_values, tf.int64)
+        return thinned(keys, size, merged.nrows())
 
     def _fit_characters(self, texts: NDArray[np.object_]) -> None:
         """N-grams of characters count once for each text, which the words' counts stand for."""
@@ -228,16 +232,6 @@ class TextEncoder(tf.Module):
             max_size=self.options.max_ngrams,
             min_count=self.options.ngram_min_count,
         )
-
-
-def distinct(rows: tf.RaggedTensor, size: int) -> tf.RaggedTensor:
-    """Return the different ids of each row of ``(batch, words, ids)``, increasing."""
-    merged = rows.merge_dims(1, 2)
-    ids = tf.cast(merged.flat_values, tf.int64)
-    keys = tf.sort(tf.unique(merged.value_rowids() * size + ids).y)
-    return tf.RaggedTensor.from_value_rowids(
-        tf.cast(keys % size, tf.int32), keys // size, merged.nrows()
-    )
 
 
 def batches(texts: NDArray[np.object_]) -> tf.data.Dataset:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from toolkit.errors import ArgumentError, unreadable
 
 MAX_KEY = 2**62
+MAX_POWER = 20  # of two: an n-gram that stands more often in a text counts no more
 
 
 class NGrams(tf.Module):
@@ -76,7 +77,20 @@ class NGrams(tf.Module):
         return len(self.keys) + 1
 
     def __call__(self, token_ids: tf.RaggedTensor) -> tf.RaggedTensor:
-        """Return the ids of the different known n-grams of each row, ``(batch, ngrams)`` int32."""
+        """Return the ids of the known n-grams of each row, ``(batch, ngrams)`` int32, increasing.
+
+        How often each is there says :func:`thinned`.
+        """
+        return thinned(self._found(token_ids), len(self), token_ids.nrows())
+
+    def every(self, token_ids: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Return the same as often as they stand in the row."""
+        keys = tf.sort(self._found(token_ids))
+        ids = tf.cast(keys % len(self), tf.int32)
+        return tf.RaggedTensor.from_value_rowids(ids, keys // len(self), token_ids.nrows())
+
+    def _found(self, token_ids: tf.RaggedTensor) -> Any:
+        """``row * len(self) + id`` of every known n-gram, in no order."""
         size = tf.constant(len(self), tf.int64)
         row = tf.cast(token_ids.value_rowids(), tf.int64)
         flat = tf.cast(token_ids.flat_values, tf.int64)
@@ -90,9 +104,7 @@ class NGrams(tf.Module):
                 found = self.table.lookup(number * (max(self.orders) + 1) + order)
                 known = (first == row[order - 1 :]) & (found > 0)
                 pairs.append(tf.boolean_mask(first * size + found, known))
-        different = tf.sort(tf.unique(tf.concat(pairs, 0)).y)
-        values = tf.cast(different % size, tf.int32)
-        return tf.RaggedTensor.from_value_rowids(values, different // size, token_ids.nrows())
+        return tf.concat(pairs, 0)
 
     def save(self, path: Path) -> None:
         """Write the numbers as an array file."""
@@ -110,6 +122,24 @@ class NGrams(tf.Module):
                 return cls(file["keys"], int(file["base"]), tuple(int(n) for n in file["orders"]))
         except (OSError, ValueError, KeyError) as error:
             raise unreadable(path, error) from error
+
+
+def thinned(keys: Any, size: int, rows: Any) -> tf.RaggedTensor:
+    """The ids of each row, increasing, each ``1 + floor(log2(n))`` times where it stands n times.
+
+    A second time a word is said tells less than the first. Whole numbers, so that ids alone say
+    it; :class:`toolkit.layers.NGramBag` counts them, or sees that they are there.
+
+    Args:
+        keys: ``row * size + id`` of each place, in any order.
+        size: ids are below this.
+        rows: how many rows there are.
+    """
+    different, _, times = tf.unique_with_counts(tf.sort(keys))
+    powers = tf.constant(2, times.dtype) ** tf.range(1, MAX_POWER + 1, dtype=times.dtype)
+    kept = tf.repeat(different, 1 + tf.searchsorted(powers, times, side="right"))
+    ids = tf.cast(kept % size, tf.int32)
+    return tf.RaggedTensor.from_value_rowids(ids, kept // size, rows)
 
 
 def _keys(

@@ -201,7 +201,9 @@ class Sentiment(Task[options.Options]):
                     self.tick,
                     by_rarity=kind == "word_ngrams",
                 )
-                layer.set_solution(solution.scale, solution.kernel, solution.bias)
+                layer.set_solution(solution.scale, solution.kernel, solution.bias, solution.repeats)
+                found = {"strength": solution.strength, "repeats": solution.repeats}
+                self.decisions[f"model.{kind}"] = Decision(found, "a fifth of the training texts")
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
         """Cross-entropy in nats, the mean over members; smoothed without one-hot targets."""
@@ -232,9 +234,11 @@ class Sentiment(Task[options.Options]):
                 "learning_rate": Decision(5e-5, "usual for fine-tuning"),
             }
         if not models.reads_tokens(self.model_options):
+            reason = "nothing is trained by steps: n-grams are solved at once"
             return {
-                "batch_size": Decision(256, "nothing is trained by steps"),
-                "epochs": Decision(1, "nothing is trained by steps: n-grams are solved at once"),
+                "batch_size": Decision(256, reason),
+                "epochs": Decision(1, reason),
+                "learning_rate": Decision(1e-3, reason),
             }
         epochs = int(np.clip(round(13 - 2 * np.log10(self.rows)), 2, 10))
         return {
