@@ -77,8 +77,10 @@ def test_repeats_count_where_they_tell(telling: bool) -> None:
         own, other = (1, 2) if label else (2, 1)
         row = [own] * (3 if telling else 1) + [other] * (random.random() < 0.7 * telling)
         rows.append(sorted([*row, *[random.integers(10, 15)] * random.integers(1, 9)]))
-    solution = solve(ragged(rows), labels, 2, 20, np.ones(400))
+    given = ragged(rows)
+    solution = solve(given, labels, 2, 20, np.ones(400))
     assert solution.repeats == telling
+    np.testing.assert_array_equal(given.values, ragged(rows).values)  # left as they are
     layer = NGramBag(20, 2)
     layer.build((None, None))
     layer.set_solution(solution.scale, solution.kernel, solution.bias, solution.repeats)
