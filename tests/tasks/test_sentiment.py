@@ -84,6 +84,7 @@ def test_the_bag_is_solved_before_the_first_step() -> None:
     batch = examples.batch(np.arange(len(examples)), shape)
     answers = {"probabilities": np.asarray(prepared.answer(model, batch.inputs)["probabilities"])}
     assert prepared.score(answers, examples)["accuracy"] == 1
+    assert set(prepared.decisions["model.word_ngrams"].value) == {"strength", "repeats", "factor"}
 
 
 def test_several_labels_at_once() -> None:

@@ -1,4 +1,4 @@
-"""A bag of n-grams: logistic regression on what naive Bayes trusts."""
+"""A bag of n-grams: a linear classifier on what naive Bayes trusts."""
 
 from typing import Any
 

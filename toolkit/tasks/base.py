@@ -157,7 +157,7 @@ class Task(ABC, Generic[OptionsT]):
         del model
 
     def initialise(self, model: keras.Model, examples: Examples) -> None:
-        """Set weights that have a closed form; nothing by default.
+        """Set weights that have a closed form, and note decisions; nothing by default.
 
         The training examples may lie on disk; ``examples.sample()`` brings some into memory.
         """

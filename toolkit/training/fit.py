@@ -88,6 +88,7 @@ def train(
     built = build(model, distribution, options.precision, seed)
     if not run.resuming:
         task.initialise(built, train_examples)
+        run.note(decisions=task.decided())
     learner, train_examples, validation_examples = featured(
         task, built, train_examples, validation_examples
     )

@@ -78,7 +78,7 @@ class SentimentData(DataOptions):
 
 
 class Bag(Section):
-    """Logistic regression on n-grams scaled by naive Bayes: solved at once, hard to beat."""
+    """A support vector machine on n-grams scaled by naive Bayes: solved at once, hard to beat."""
 
     type: Literal["bag"] = Field("bag", description="The model.")
     words: Orders | None = Field((1, 2, 3), description="Lengths of the n-grams of words.")

@@ -31,7 +31,7 @@ from toolkit.tasks.base import Answering, Decision, Monitor, Task, Tensors
 from toolkit.tasks.sentiment import models, options
 from toolkit.tasks.sentiment.pooling import ROWS, even_powers, fit_powers, pooled
 from toolkit.tasks.sentiment.reporting import Labelling
-from toolkit.text.bag_regression import solve
+from toolkit.text.bag_svm import solve
 from toolkit.text.encoder import EncoderOptions, TextEncoder
 from toolkit.text.preset import PresetEncoder
 
@@ -188,7 +188,7 @@ class Sentiment(Task[options.Options]):
         )
 
     def initialise(self, model: keras.Model, examples: Examples) -> None:
-        """Solve the bags' regressions; the other weights begin at random."""
+        """Solve the bags' machines; the other weights begin at random."""
         sample = examples.sample()
         for kind in ("word_ngrams", "character_ngrams"):
             for layer in (layer for layer in _layers(model) if layer.name == f"{kind}_bag"):
@@ -202,7 +202,8 @@ class Sentiment(Task[options.Options]):
                     by_rarity=kind == "word_ngrams",
                 )
                 layer.set_solution(solution.scale, solution.kernel, solution.bias, solution.repeats)
-                found = {"strength": solution.strength, "repeats": solution.repeats}
+                names = ("strength", "repeats", "factor")
+                found = {name: getattr(solution, name) for name in names}
                 self.decisions[f"model.{kind}"] = Decision(found, "a fifth of the training texts")
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:

@@ -1,12 +1,12 @@
-"""The regression on n-grams: its features, its optimum, its odd cases."""
+"""The machines on n-grams: their features, their optimum, their odd cases."""
 
 import numpy as np
 import pytest
 
 from toolkit.layers import NGramBag
 from toolkit.ragged import Ragged
-from toolkit.text import bag_regression
-from toolkit.text.bag_regression import Solution, solve, unit_rows, without_repeats
+from toolkit.text import bag_svm
+from toolkit.text.bag_svm import Solution, solve, unit_rows, without_repeats
 
 ROWS = [[1, 2], [], [2], [3, 1, 2], []]
 
@@ -43,12 +43,24 @@ def test_the_gradient_vanishes_at_the_solution(num_classes: int) -> None:
     ngrams, labels = data(num_classes)
     weights = np.where(labels == 0, 2.0, 1.0)
     solution = solve(ngrams, labels, num_classes, 20, weights)
-    error = (probabilities(solution, ngrams) - np.eye(num_classes)[labels]) * weights[:, None]
     features = unit_rows(ngrams, solution.scale)
-    # of two classes the difference of the weights is regularised, of more each one
-    kernel = solution.kernel * (2 if num_classes == 2 else 1)
-    np.testing.assert_allclose(features.T @ error + kernel / solution.strength, 0, atol=0.04)
-    np.testing.assert_allclose(error.sum(0), 0, atol=0.5)
+    sides = np.where(np.eye(num_classes)[labels] > 0, 1.0, -1.0)
+    # two classes share a machine, half of whose margin speaks for each
+    halves = 2 if num_classes == 2 else 1
+    kernel, bias = (halves * part / solution.factor for part in (solution.kernel, solution.bias))
+    slack = np.maximum(0, 1 - sides * (features @ kernel + bias)) * sides * weights[:, None]
+    np.testing.assert_allclose(kernel, 2 * solution.strength * features.T @ slack, atol=2e-2)
+    np.testing.assert_allclose(bias, 2 * solution.strength * slack.sum(0), atol=4e-2)
+
+
+def test_margins_become_logits_by_the_factor_of_least_loss() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(4000, 3)) * 2
+    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    classes = np.eye(3)[[random.choice(3, p=each) for each in chances]]
+    loss, factor = bag_svm.calibrated(logits / 5, classes, False, np.ones(4000))
+    assert factor == pytest.approx(5, rel=0.1)
+    assert loss == pytest.approx(-np.log((chances * classes).sum(1)).mean(), rel=0.01)
 
 
 def test_it_learns_and_is_told_how_far_it_is() -> None:
@@ -110,16 +122,17 @@ def test_the_strength_of_many_texts_and_classes_is_that_of_a_part(
     ngrams, labels = data(3, 3000)
     labels[:2] = 3  # a class too small for its share
     whole = solve(ngrams, labels, 4, 20, np.ones(3000))
-    monkeypatch.setattr(bag_regression, "SEARCHED", 3000)
+    monkeypatch.setattr(bag_svm, "SEARCHED", 3000)
     seen = []
-    fit = bag_regression.Fits.fit
+    margins = bag_svm.margins
     monkeypatch.setattr(
-        bag_regression.Fits,
-        "fit",
-        lambda self, *each: (seen.append(each[0].shape), fit(self, *each)),
+        bag_svm,
+        "margins",
+        lambda features, *each: (seen.append(features.shape[0]), margins(features, *each))[1],
     )
     part = solve(ngrams, labels, 4, 20, np.ones(3000))
-    assert {rows for rows, _ in seen[:-1]} == {601}
-    assert seen[-1] == (3000, 20)
+    assert len({*seen[:-1]}) == 1
+    assert seen[0] <= 0.8 * 750 + 4
+    assert seen[-1] == 3000
     assert part.kernel.shape == whole.kernel.shape == (20, 4)
     assert (probabilities(part, ngrams).argmax(1) == labels).mean() >= 0.89

@@ -1,8 +1,10 @@
-"""Logistic regression on bags of n-grams, solved to its optimum.
+"""Support vector machines on bags of n-grams, solved to their optimum.
 
 The problem is convex, and most n-grams are rare: stochastic steps that suit a network neither
-reach its optimum nor keep rare n-grams small. The strength of the regularisation is what predicts
-held-out texts best.
+reach its optimum nor keep rare n-grams small. A machine for each class (Wang and Manning, ACL
+2012, the squared hinge) is solved by coordinates of the dual (Hsieh et al., ICML 2008), several
+times as fast as logistic regression and on texts as good or better. Its margins become logits by
+one factor. Strength and factor are what predicts held-out texts best.
 """
 
 from __future__ import annotations
@@ -14,30 +16,41 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.optimize import minimize_scalar
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 
 from toolkit.ragged import Ragged
 from toolkit.text.naive_bayes import log_count_ratios
 
-STRENGTHS = (3.0, 10.0, 30.0, 100.0, 300.0)  # inverse of the regularisation
+STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # inverse of the regularisation
+USUAL_STRENGTH, USUAL_FACTOR = 0.3, 3.0  # where nothing can be held out
+FACTORS = (0.05, 50.0)
 FEW = 50  # texts: from fewer, nothing can be held out
 HELD_OUT = 0.2
-SEARCHED = 400_000  # texts times classes: of more, a part is what the strength is chosen by
+SEARCHED = 1_000_000  # texts times classes: of more, a part is what the strength is chosen by
 PAYS = 0.02  # share of the loss that counting repeats has to save
-MAX_ITERATIONS = 100
 
 Tick = Callable[[str, int, int], None]
 
 
 class Solution(NamedTuple):
-    """What :class:`toolkit.layers.NGramBag` is set to."""
+    """What :class:`toolkit.layers.NGramBag` is set to, and how it was found."""
 
     scale: NDArray[np.float32]  # (size,)
     kernel: NDArray[np.float32]  # (size, classes)
     bias: NDArray[np.float32]  # (classes,)
-    strength: float
     repeats: bool  # whether an n-gram counts as often as it is there
+    strength: float
+    factor: float  # from margins to logits
+
+
+class Trial(NamedTuple):
+    """How a strength does on texts held out."""
+
+    loss: float
+    factor: float
+    strength: float
 
 
 def solve(
@@ -67,98 +80,100 @@ def solve(
     """
     several = labels.ndim == 2
     classes = labels if several else np.eye(num_classes)[labels]
+    distinct = without_repeats(ngrams)
     rows = np.arange(len(labels))
     if classes.size > SEARCHED:
         rows = _share(classes, SEARCHED / classes.size, least=1)
     held = _share(classes[rows], HELD_OUT if len(rows) >= FEW else 0.0)
-    distinct = without_repeats(ngrams)
-    strength, repeats = 10.0, False
+    best, repeats = Trial(np.inf, USUAL_FACTOR, USUAL_STRENGTH), False
     if len(held):
-        learnt = np.delete(np.arange(len(rows)), held)
-        scale = scales(distinct.take(rows[learnt]), classes[rows[learnt]], size, by_rarity)
-        fits, tried = Fits(several, num_classes), 0
+        known, judged = np.delete(rows, held), rows[held]
+        scale = scales(distinct.take(known), classes[known], size, by_rarity)
 
-        def loss(ngrams: Ragged, strength: float) -> float:
-            nonlocal tried
-            tick("fits of the n-grams", tried := tried + 1, len(STRENGTHS) + 2)
-            features = unit_rows(ngrams.take(rows), scale)
-            features = features[:, np.flatnonzero(features.getnnz(axis=0))]
-            known, judged = rows[learnt], rows[held]
-            fits.fit(features[learnt], labels[known], weights[known], strength)
-            return fits.loss(features[held], classes[judged], weights[judged])
+        def trial(number: int, ngrams: Ragged, strength: float) -> Trial:
+            tick("fits of the n-grams", number, len(STRENGTHS) + 2)
+            learnt, asked = (unit_rows(ngrams.take(part), scale) for part in (known, judged))
+            kernel, bias = margins(learnt, classes[known], several, weights[known], strength)
+            found = asked @ kernel + bias
+            return Trial(*calibrated(found, classes[judged], several, weights[judged]), strength)
 
-        losses: list[float] = []
-        for each in STRENGTHS:
-            losses.append(loss(distinct, each))
-            if losses[-1] > min(losses):
+        for number, strength in enumerate(STRENGTHS, start=1):
+            found = trial(number, distinct, strength)
+            if found.loss > best.loss:
                 break
-        strength = STRENGTHS[int(np.argmin(losses))]
+            best = found
         if len(distinct.values) < len(ngrams.values):
-            repeats = loss(ngrams, strength) < min(losses) * (1 - PAYS)
+            found = trial(len(STRENGTHS) + 1, ngrams, best.strength)
+            repeats = found.loss < best.loss * (1 - PAYS)
+            best = found if repeats else best
     scale = scales(distinct, classes, size, by_rarity)
-    fits = Fits(several, num_classes)
-    fits.fit(unit_rows(ngrams if repeats else distinct, scale), labels, weights, strength)
+    features = unit_rows(ngrams if repeats else distinct, scale)
+    kernel, bias = margins(features, classes, several, weights, best.strength)
     tick("fits of the n-grams", 1, 1)
-    return Solution(scale, *fits.solution(), strength, repeats)
+    return Solution(
+        scale,
+        (best.factor * kernel).astype(np.float32),
+        (best.factor * bias).astype(np.float32),
+        repeats,
+        best.strength,
+        best.factor,
+    )
 
 
-class Fits:
-    """Regularised fits.
+def margins(
+    features: Any,
+    classes: NDArray[Any],
+    several: bool,
+    weights: NDArray[np.float64],
+    strength: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A machine for each class: weights ``(size, classes)`` and bias ``(classes,)``.
 
-    Args:
-        several: whether a text may have several classes: one regression a class instead of one
-            softmax over all.
-        num_classes: number of classes.
+    Each minimises ``|w, b|^2 / 2 + strength * sum(weights * max(0, 1 - y (x w + b)) ** 2)``, y
+    being 1 in the class and -1 outside. Of two classes that exclude each other one machine tells
+    both: half its margin speaks for the one, half against the other.
+    """
+    features = features.astype(np.float64)  # what the solver works in
+    if classes.shape[1] == 2 and not several:
+        w, b = _machine(features, classes[:, 1], weights, strength)
+        return np.stack([-w, w], axis=1) / 2, np.array([-b, b]) / 2
+    kernel, bias = np.zeros((features.shape[1], classes.shape[1])), np.zeros(classes.shape[1])
+    for number, inside in enumerate(classes.T):
+        kernel[:, number], bias[number] = _machine(features, inside, weights, strength)
+    return kernel, bias
+
+
+def _machine(
+    features: Any, inside: NDArray[Any], weights: NDArray[np.float64], strength: float
+) -> tuple[NDArray[np.float64], float]:
+    inside = inside > 0
+    if inside.all() or not inside.any():  # a class that all or none have
+        return np.zeros(features.shape[1]), 1.0 if inside.all() else -1.0
+    machine = LinearSVC(C=strength, dual=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # close is as good here
+        machine.fit(features, inside, weights)
+    return machine.coef_[0], float(machine.intercept_[0])
+
+
+def calibrated(
+    margins: NDArray[Any], classes: NDArray[Any], several: bool, weights: NDArray[np.float64]
+) -> tuple[float, float]:
+    """The least mean log loss, in nats, of logits that are a multiple of margins, and the factor.
+
+    One factor for all, a temperature (Guo et al., ICML 2017).
     """
 
-    def __init__(self, several: bool, num_classes: int) -> None:
-        self.several, self.num_classes = several, num_classes
-        count = num_classes if several else 1
-        self.models = [LogisticRegression(max_iter=MAX_ITERATIONS) for _ in range(count)]
-        self.constant: dict[int, float] = {}
-
-    def fit(
-        self, features: Any, labels: NDArray[Any], weights: NDArray[np.float64], strength: float
-    ) -> None:
-        """Minimise ``|w|^2 / 2 + strength * sum(weights * loss)``."""
-        for number, model in enumerate(self.models):
-            targets = labels[:, number] if self.several else labels
-            self.constant.pop(number, None)
-            if len(np.unique(targets)) < 2:  # a class that all or none have
-                share = (targets.sum() + 1) / (len(targets) + 2)
-                self.constant[number] = float(np.log(share / (1 - share)))
-                continue
-            _fit_quietly(model.set_params(C=strength), features, targets, weights)
-
-    def solution(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return weights ``(size, classes)`` and bias ``(classes,)``."""
-        if self.several:
-            columns = [self._column(number) for number in range(self.num_classes)]
-            size = max(len(column) for column, _ in columns)
-            kernel = np.zeros((size, self.num_classes))
-            for number, (column, _) in enumerate(columns):
-                kernel[: len(column), number] = column
-            return kernel.astype(np.float32), np.array([b for _, b in columns], np.float32)
-        (model,) = self.models
-        kernel, bias = model.coef_.T, model.intercept_
-        if kernel.shape[1] == 1:  # of two classes scikit-learn fits the difference
-            kernel, bias = np.hstack([-kernel, kernel]) / 2, np.array([-bias[0], bias[0]]) / 2
-        return kernel.astype(np.float32), bias.astype(np.float32)
-
-    def _column(self, number: int) -> tuple[NDArray[Any], float]:
-        if number in self.constant:
-            return np.zeros(1), self.constant[number]
-        return self.models[number].coef_[0], float(self.models[number].intercept_[0])
-
-    def loss(self, features: Any, classes: NDArray[Any], weights: NDArray[np.float64]) -> float:
-        """Return the weighted mean log loss in nats."""
-        kernel, bias = self.solution()
-        logits = features[:, : len(kernel)] @ kernel + bias
-        if self.several:
+    def loss(logarithm: float) -> float:
+        logits = np.exp(logarithm) * margins
+        if several:
             each = (np.logaddexp(0, logits) - logits * classes).sum(1)
         else:
             each = np.logaddexp.reduce(logits, axis=1) - (logits * classes).sum(1)
         return float((each * weights).sum() / weights.sum())
+
+    found = minimize_scalar(loss, bounds=tuple(np.log(FACTORS)), method="bounded")
+    return float(found.fun), float(np.exp(found.x))
 
 
 def scales(
@@ -212,12 +227,3 @@ def _share(classes: NDArray[Any], share: float, least: int = 0) -> NDArray[np.in
         rows = random.permutation(np.flatnonzero(first == number))
         found.append(rows[: max(int(share * len(rows)), least)])
     return np.sort(np.concatenate(found))
-
-
-def _fit_quietly(
-    model: LogisticRegression, features: Any, targets: Any, weights: NDArray[np.float64]
-) -> None:
-    """Fit without a warning where the last digit is not reached: close is as good here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(features, targets, weights)
