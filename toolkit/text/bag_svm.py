@@ -29,6 +29,7 @@ FACTORS = (0.05, 50.0)
 FEW = 50  # texts: from fewer, nothing can be held out
 HELD_OUT = 0.2
 SEARCHED = 1_000_000  # texts times classes: of more, a part is what the strength is chosen by
+MAX_ITERATIONS = 100  # passes over the texts: more change no answer
 PAYS = 0.02  # share of the loss that counting repeats has to save
 
 Tick = Callable[[str, int, int], None]
@@ -149,7 +150,7 @@ def _machine(
     inside = inside > 0
     if inside.all() or not inside.any():  # a class that all or none have
         return np.zeros(features.shape[1]), 1.0 if inside.all() else -1.0
-    machine = LinearSVC(C=strength, dual=True, random_state=0)
+    machine = LinearSVC(C=strength, dual=True, random_state=0, max_iter=MAX_ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # close is as good here
         machine.fit(features, inside, weights)
