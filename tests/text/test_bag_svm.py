@@ -39,7 +39,10 @@ def probabilities(solution: Solution, ngrams: Ragged) -> np.ndarray:
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])
-def test_the_gradient_vanishes_at_the_solution(num_classes: int) -> None:
+def test_the_gradient_vanishes_at_the_solution(
+    num_classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bag_svm, "MAX_ITERATIONS", 10_000)
     ngrams, labels = data(num_classes)
     weights = np.where(labels == 0, 2.0, 1.0)
     solution = solve(ngrams, labels, num_classes, 20, weights)
