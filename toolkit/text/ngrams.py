@@ -85,9 +85,7 @@ class NGrams(tf.Module):
 
     def every(self, token_ids: tf.RaggedTensor) -> tf.RaggedTensor:
         """Return the same as often as they stand in the row."""
-        keys = tf.sort(self._found(token_ids))
-        ids = tf.cast(keys % len(self), tf.int32)
-        return tf.RaggedTensor.from_value_rowids(ids, keys // len(self), token_ids.nrows())
+        return _rows(tf.sort(self._found(token_ids)), len(self), token_ids.nrows())
 
     def _found(self, token_ids: tf.RaggedTensor) -> Any:
         """``row * len(self) + id`` of every known n-gram, in no order."""
@@ -138,8 +136,12 @@ def thinned(keys: Any, size: int, rows: Any) -> tf.RaggedTensor:
     different, _, times = tf.unique_with_counts(tf.sort(keys))
     powers = tf.constant(2, times.dtype) ** tf.range(1, MAX_POWER + 1, dtype=times.dtype)
     kept = tf.repeat(different, 1 + tf.searchsorted(powers, times, side="right"))
-    ids = tf.cast(kept % size, tf.int32)
-    return tf.RaggedTensor.from_value_rowids(ids, kept // size, rows)
+    return _rows(kept, size, rows)
+
+
+def _rows(keys: Any, size: int, rows: Any) -> tf.RaggedTensor:
+    """Increasing ``row * size + id`` as rows of ids."""
+    return tf.RaggedTensor.from_value_rowids(tf.cast(keys % size, tf.int32), keys // size, rows)
 
 
 def _keys(
