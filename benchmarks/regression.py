@@ -45,6 +45,18 @@ def regression(splits, data) -> tuple[np.ndarray, dict[str, float]]:
     return right, {"strength": best, "features": len(vectorizer.vocabulary_)}
 
 
+def beside(ours: list[np.ndarray], theirs: np.ndarray) -> dict[str, object]:
+    """Scores of runs, and how far the mean of what they have right is from the regression."""
+    difference, interval, p = paired_difference(np.mean(ours, 0), theirs)
+    return {
+        "ours": [round(100 * right.mean(), 2) for right in ours],
+        "ours_mean": round(100 * float(np.mean(ours)), 2),
+        "difference": round(100 * difference, 2),
+        "interval": [round(100 * bound, 2) for bound in interval],
+        "p": p,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe")
@@ -61,14 +73,7 @@ def main() -> None:
         for path in arguments.run:
             predicted = toolkit.load_run(path).predict(splits.test.frame)["prediction"]
             ours.append(predicted.astype(str).to_numpy() == labels)
-        difference, interval, p = paired_difference(np.mean(ours, 0), theirs)
-        line |= {
-            "ours": [round(100 * right.mean(), 2) for right in ours],
-            "ours_mean": round(100 * float(np.mean(ours)), 2),
-            "difference": round(100 * difference, 2),
-            "interval": [round(100 * bound, 2) for bound in interval],
-            "p": p,
-        }
+        line |= beside(ours, theirs)
     print(json.dumps(line), flush=True)
 
 

@@ -18,11 +18,10 @@ import numpy as np
 import pandas as pd
 
 import toolkit
-from benchmarks.regression import columns, regression
+from benchmarks.regression import beside, columns, regression
 from benchmarks.timing import report
 from toolkit.api.fitting import checked_splits
 from toolkit.api.recipes import open_recipe
-from toolkit.metrics.bootstrap import paired_difference
 
 Parts = tuple[pd.DataFrame, pd.DataFrame]
 FRIENDS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")
@@ -41,8 +40,9 @@ def parts(folder: Path, name: str) -> Parts:
     """Rows of `text` and `label` to learn from and to be judged by."""
     if name.startswith(("reuters", "20")):
         names = {"Text": "text", "Category": "label"}
-        train, test = (table(folder, f"{name}-{part}") for part in ("train", "test"))
-        return train.rename(columns=names), test.rename(columns=names)
+        both = (table(folder, f"{name}-{part}") for part in ("train", "test"))
+        train, test = (part.rename(columns=names)[["text", "label"]].dropna() for part in both)
+        return train, test
     if name.startswith("election"):
         rows = table(folder, name).rename(columns={"Content": "text", "Author": "label"})
         rows["text"] = rows["text"].str.replace(r"https?://\S+", "", regex=True).str.strip()
@@ -59,32 +59,26 @@ def parts(folder: Path, name: str) -> Parts:
     return rows[held:], rows[:held]
 
 
-def compare(name: str, parts: Parts) -> None:
+def compare(name: str, train: pd.DataFrame, test: pd.DataFrame) -> None:
     """Print the scores of both on the test rows."""
-    train, test = (part[["text", "label"]].dropna().reset_index(drop=True) for part in parts)
     sections = {"task": "sentiment", "data": {"train": train, "test": test}}
-    splits = checked_splits(open_recipe(None, (), sections))
+    recipe = open_recipe(None, (), sections)
+    splits, data = checked_splits(recipe), recipe.options.data
     began = time.perf_counter()
     with TemporaryDirectory() as folder:
         run = toolkit.fit(**sections, export="none", run=Path(folder) / "run")
         seconds = time.perf_counter() - began
         answers = run.predict(splits.test.frame)["prediction"].astype(str).to_numpy()
-    data = open_recipe(None, (), sections).options.data
-    right = answers == columns(splits.test, data)[1]
     theirs, chosen = regression(splits, data)
-    difference, interval, p = paired_difference(right.astype(float), theirs)
     report(
         name,
         "accuracy",
         train=len(train),
         test=len(test),
         classes=train["label"].nunique(),
-        ours=round(100 * right.mean(), 2),
         regression=round(100 * theirs.mean(), 2),
-        strength=chosen["strength"],
-        difference=round(100 * difference, 2),
-        interval=[round(100 * bound, 2) for bound in interval],
-        p=p,
+        **chosen,
+        **beside([answers == columns(splits.test, data)[1]], theirs),
         seconds=round(seconds),
     )
 
@@ -95,7 +89,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=NAMES, help=f"of {', '.join(NAMES)}")
     arguments = parser.parse_args()
     for name in arguments.names:
-        compare(name, parts(arguments.folder, name))
+        train, test = (part.reset_index(drop=True) for part in parts(arguments.folder, name))
+        compare(name, train, test)
 
 
 if __name__ == "__main__":

@@ -91,25 +91,29 @@ def solve(
         known, judged = np.delete(rows, held), rows[held]
         scale = scales(distinct.take(known), classes[known], size, by_rarity)
 
-        def trial(number: int, ngrams: Ragged, strength: float) -> Trial:
+        def parts(ngrams: Ragged) -> list[Any]:
+            return [unit_rows(ngrams.take(part), scale) for part in (known, judged)]
+
+        def trial(number: int, features: list[Any], strength: float) -> Trial:
             tick("fits of the n-grams", number, len(STRENGTHS) + 2)
-            learnt, asked = (unit_rows(ngrams.take(part), scale) for part in (known, judged))
+            learnt, asked = features
             kernel, bias = margins(learnt, classes[known], several, weights[known], strength)
             found = asked @ kernel + bias
             return Trial(*calibrated(found, classes[judged], several, weights[judged]), strength)
 
+        features = parts(distinct)
         for number, strength in enumerate(STRENGTHS, start=1):
-            found = trial(number, distinct, strength)
+            found = trial(number, features, strength)
             if found.loss > best.loss:
                 break
             best = found
         if len(distinct.values) < len(ngrams.values):
-            found = trial(len(STRENGTHS) + 1, ngrams, best.strength)
+            found = trial(len(STRENGTHS) + 1, parts(ngrams), best.strength)
             repeats = found.loss < best.loss * (1 - PAYS)
             best = found if repeats else best
     scale = scales(distinct, classes, size, by_rarity)
-    features = unit_rows(ngrams if repeats else distinct, scale)
-    kernel, bias = margins(features, classes, several, weights, best.strength)
+    whole = unit_rows(ngrams if repeats else distinct, scale)
+    kernel, bias = margins(whole, classes, several, weights, best.strength)
     tick("fits of the n-grams", 1, 1)
     return Solution(
         scale,

@@ -102,7 +102,7 @@ def _with_joined(
 
     def read(number: int) -> Wave:
         plan = plans[number]
-        task.tick("frames of joined clips", number + 1, count)
+        task.tick("joined clips", number + 1, count)
         return join([waves[row] for row in plan.rows], plan.gaps)
 
     joined = clip_examples.compute_frames(read, range(count), task.computed)
