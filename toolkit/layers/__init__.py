@@ -48,6 +48,7 @@ from toolkit.layers.temporal_convolution import TemporalConvolutionBlock, Tempor
 from toolkit.layers.temporal_shift import TemporalShift
 from toolkit.layers.text_convolution import TextConvolution
 from toolkit.layers.tied_cross_entropy import tied_cross_entropy
+from toolkit.layers.tied_r_drop import tied_r_drop
 from toolkit.layers.time_projection import TimeProjection
 from toolkit.layers.token_dropout import TokenDropout
 from toolkit.layers.token_embedding import TokenEmbedding
@@ -116,4 +117,5 @@ __all__ = [
     "TransformerEncoderLayer",
     "VariableSelection",
     "tied_cross_entropy",
+    "tied_r_drop",
 ]

@@ -19,18 +19,15 @@ def smoothed_loss(logits: Any, target: Any, weights: Any, smoothing: float) -> A
     return ops.sum(_row_means(each, real) * weights)
 
 
-def r_drop_loss(
-    model: Any, inputs: Any, target: Any, weights: Any, smoothing: float, rate: float
-) -> Any:
-    """Two answers under different dropout: their mean loss, and how much they differ.
+def r_drop_loss(logits: Any, target: Any, weights: Any, smoothing: float, rate: float) -> Any:
+    """Two answers to each row under different dropout: their mean loss, and how much they differ.
 
-    The difference is the mean of the two Kullback-Leibler divergences, weighed by ``rate / 2``
-    against the mean of the losses.
+    `logits` holds all rows once and then again. The difference is the mean of the two
+    Kullback-Leibler divergences, weighed by ``rate / 2`` against the mean of the losses.
 
     Reference: Liang et al., "R-Drop" (arXiv 2106.14448), equation 4.
     """
-    twice = {name: ops.concatenate([value, value]) for name, value in inputs.items()}
-    logits = ops.cast(model(twice, training=True), "float32")
+    logits = ops.cast(logits, "float32")
     both = ops.concatenate([target, target])
     loss = smoothed_loss(logits, both, ops.concatenate([weights, weights]) / 2, smoothing)
     first, second = ops.split(ops.log_softmax(logits, axis=-1), 2, axis=0)

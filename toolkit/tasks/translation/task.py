@@ -19,7 +19,7 @@ from toolkit.data.columns import optional_texts, texts
 from toolkit.data.examples import Examples, sample_rows
 from toolkit.data.store import StoredExamples
 from toolkit.errors import ArgumentError, unreadable
-from toolkit.layers import tied_cross_entropy
+from toolkit.layers import tied_cross_entropy, tied_r_drop
 from toolkit.models.decoding import Answers
 from toolkit.models.seq2seq import Seq2Seq
 from toolkit.ragged import Ragged
@@ -241,19 +241,23 @@ class Translation(Task[options.Options]):
         self, model: keras.Model, inputs: Tensors, targets: Tensors, weights: Any
     ) -> Any:
         """The smoothed loss, never holding all logits; with R-Drop, of two answers."""
-        smoothing = self.options.train.label_smoothing
-        if self.options.train.r_drop:
-            rate = self.options.train.r_drop
-            return r_drop_loss(model, inputs, targets["target"], weights, smoothing, rate)
+        smoothing, rate = self.options.train.label_smoothing, self.options.train.r_drop
+        target = targets["target"]
+        if rate:
+            inputs = {name: ops.concatenate([value, value]) for name, value in inputs.items()}
         if not isinstance(model, Seq2Seq):
             logits = model(inputs, training=True)
-            return smoothed_loss(logits, targets["target"], weights, smoothing)
-        features = model.features(inputs, training=True)
-        target = targets["target"]
-        real = ops.cast(ops.not_equal(target, 0), "float32")
-        share = weights / ops.maximum(ops.sum(real, axis=1), 1.0)
+            if rate:
+                return r_drop_loss(logits, target, weights, smoothing, rate)
+            return smoothed_loss(logits, target, weights, smoothing)
+        hidden = model.features(inputs, training=True)
         table = model.target_embedding.table
-        return tied_cross_entropy(features, table, target, real * share[:, None], smoothing)
+        real = ops.cast(ops.not_equal(target, 0), "float32")
+        each = real * (weights / ops.maximum(ops.sum(real, axis=1), 1.0))[:, None]
+        if rate:
+            both = ops.stack(ops.split(hidden, 2))
+            return tied_r_drop(both, table, target, each, rate, smoothing)
+        return tied_cross_entropy(hidden, table, target, each, smoothing)
 
     def recommended(self) -> dict[str, Decision]:
         """What suits training from nothing."""
