@@ -11,7 +11,7 @@ import tensorflow as tf
 import toolkit
 from toolkit.data.frequency import Frequency, infer_frequency
 from toolkit.data.layout import Layout
-from toolkit.data.series import read_series
+from toolkit.data.series_reading import read_series
 from toolkit.data.splits import load_splits
 from toolkit.data.table import Source, Table
 from toolkit.errors import DataError

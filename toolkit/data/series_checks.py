@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from toolkit.data.columns import parse_numbers
 from toolkit.data.frequency import Frequency
 from toolkit.data.report import Finding, row_finding
-from toolkit.data.series import Series, find_frequency, read_series, series_findings
+from toolkit.data.series import Series
+from toolkit.data.series_reading import read_series
+from toolkit.data.series_rows import find_frequency, series_findings
 from toolkit.data.splits import Splits
 from toolkit.data.table import Table
 

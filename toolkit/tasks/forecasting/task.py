@@ -19,8 +19,9 @@ from pydantic import TypeAdapter
 from toolkit.data.columns import Column
 from toolkit.data.examples import Examples
 from toolkit.data.frequency import Frequency, wall_seconds
-from toolkit.data.series import Series, read_series
+from toolkit.data.series import Series
 from toolkit.data.series_checks import settled_frequency, settled_horizon
+from toolkit.data.series_reading import read_series
 from toolkit.data.table import Table
 from toolkit.data.windows import WindowExamples
 from toolkit.errors import unreadable
