@@ -36,8 +36,8 @@ def loss_in_parts(
             "label_smoothing: Expected a number of at least 0 and below 1. "
             f"Received: label_smoothing={label_smoothing}"
         )
-    ways, words = hidden.shape[0], table.shape[0]
-    hidden = ops.reshape(hidden, (ways, -1, hidden.shape[-1]))
+    ways, (words, dim) = hidden.shape[0], table.shape
+    hidden = ops.reshape(hidden, (ways, -1, dim))
     table = ops.cast(table, hidden.dtype)
     answers = ops.reshape(ops.cast(token_ids, "int32"), (-1,))
     weight = ops.reshape(ops.cast(weights, "float32"), (-1, 1))
@@ -63,7 +63,8 @@ def loss_in_parts(
             # The slopes are weighted by rows after or before their products: there they are short.
             slopes, scale = (ops.cast(x, hidden.dtype) for x in (slopes, scales[part]))
             by_hidden.append(scale * ops.matmul(slopes, table))
-            product = ops.einsum("wrv,wrd->vd", slopes, scale * rows[:, part])
+            scaled = ops.reshape(scale * rows[:, part], (-1, dim))
+            product = ops.einsum("rv,rd->vd", ops.reshape(slopes, (-1, words)), scaled)
             by_table = by_table + ops.cast(product, "float32")
         whole = ops.concatenate(by_hidden, axis=1)[:, : ops.shape(hidden)[1]]
         whole = ops.cast(whole, "float32") - target / ways
@@ -90,8 +91,12 @@ def _softmax(rows: Tensor, table: Tensor, answers: Tensor) -> tuple[Tensor, Tens
     (rows, vocabulary) is read and written as few times as can be: that is what takes the time
     beside the products; hence the sums by way of the answers' logits.
     """
-    logits = ops.cast(ops.einsum("wrd,vd->wrv", rows, table), "float32")
+    ways, count, dim = rows.shape[0], ops.shape(rows)[1], rows.shape[-1]
+    logits = ops.matmul(ops.reshape(rows, (-1, dim)), ops.transpose(table))
+    logits = ops.cast(logits, "float32")
     shares = ops.softmax(logits, axis=-1)
-    places = ops.tile(answers[None, :, None], (rows.shape[0], 1, 1))
-    right, share = (ops.take_along_axis(x, places, axis=-1)[..., 0] for x in (logits, shares))
-    return logits, shares, right - ops.log(ops.maximum(share, LEAST))
+    places = ops.tile(answers, ways)[:, None]
+    right, share = (ops.take_along_axis(x, places, axis=-1)[:, 0] for x in (logits, shares))
+    sums = right - ops.log(ops.maximum(share, LEAST))
+    shape = (ways, count, table.shape[0])
+    return ops.reshape(logits, shape), ops.reshape(shares, shape), ops.reshape(sums, (ways, count))
