@@ -15,7 +15,7 @@ from toolkit.data.series_reading import read_series
 from toolkit.data.splits import load_splits
 from toolkit.data.table import Source, Table
 from toolkit.errors import DataError
-from toolkit.tasks.forecasting import backtests, clock, origins, ridge
+from toolkit.tasks.forecasting import backtests, clock, origins, ridge, trial
 from toolkit.tasks.forecasting.models import distances
 from toolkit.tasks.forecasting.options import Options
 from toolkit.tasks.forecasting.task import Forecasting
@@ -480,6 +480,15 @@ def test_auto_tries_networks_and_decides_alike_under_one_seed() -> None:
     first, second = (task(hours(1500), task=recipe)[0] for _ in range(2))
     assert "after 3 steps: linear" in first.decisions["model"].reason
     assert first.decisions == second.decisions
+
+
+@pytest.mark.parametrize(
+    ("windows", "targets", "steps"), [(7_900, 7, 200), (41_485, 21, 1_000), (280_000, 1, 656)]
+)
+def test_much_data_is_tried_for_longer(windows: int, targets: int, steps: int) -> None:
+    prepared, _ = task(hours(), "linear")
+    prepared.windows, prepared.targets = windows, ("one",) * targets
+    assert trial.budget_of(prepared) == steps
 
 
 @pytest.mark.slow

@@ -57,10 +57,10 @@ class ForecastingSection(TaskSection):
         "quantiles one by one; negative_binomial: counts. Quantiles are answered all the same.",
     )
 
-    budget: int = Field(
-        200,
-        ge=0,
-        description="Steps that each network is tried for where the model is auto; 0: none is.",
+    budget: Annotated[int, Field(ge=0)] | Auto = Field(
+        "auto",
+        description="Steps that each network is tried for where the model is auto; 0: none is; "
+        "auto: 200, and up to 1,000 of many windows.",
     )
 
     def refusals(self) -> Iterator[Refusal]:

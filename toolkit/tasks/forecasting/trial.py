@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FEWEST = 2_000  # windows of single series below which no network is tried
 JUDGED = 4_000  # validation windows of single series at most
 RATE = 1e-3  # the learning rate begins with
+STEPS = 200, 1_000  # of a trial, at least and at most
+READ = 0.3  # share of the training windows that a trial between these reads
 PAYS = 0.005  # share of the linear forecast's error that a network must save
 CANDIDATES: tuple[type[options.Network], ...] = (options.Transformer, options.GRU)
 
@@ -30,7 +32,7 @@ def choose(task: Forecasting, train: Series, validation: Series) -> tuple[Any, D
     The same under the same seed: batches are drawn from it alone.
     """
     linear = options.LinearModel()
-    budget = task.options.task.budget
+    budget = budget_of(task)
     windows = task.windows * len(task.targets)
     covariates = bool(task.layout.known or task.layout.past)
     if budget == 0 or windows < FEWEST:
@@ -49,6 +51,19 @@ def choose(task: Forecasting, train: Series, validation: Series) -> tuple[Any, D
     if covariates and chosen is linear:
         reason += "; a linear map reads no covariates"
     return chosen, Decision(chosen.model_dump(mode="json"), reason)
+
+
+def budget_of(task: Forecasting) -> int:
+    """Steps of a trial: of much data few show little of what a network would learn."""
+    written = task.options.task.budget
+    if written != "auto":
+        return written
+    return int(np.clip(READ * task.windows / _batch_size(task), *STEPS))
+
+
+def _batch_size(task: Forecasting) -> int:
+    """Windows a step, of all targets."""
+    return int(np.clip(256 // len(task.targets), 8, 128))
 
 
 def _tried(
@@ -74,7 +89,7 @@ def _tried(
         optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
 
     first = _error(model, validation)
-    size = int(np.clip(256 // len(task.targets), 8, 128))
+    size = _batch_size(task)
     draw = np.random.Generator(np.random.Philox(key=[seed, 0]))
     for number in range(steps):
         # falls to none as in the training that it foretells, where noise would hide what is learnt
