@@ -103,7 +103,7 @@ class Ours:
             {
                 "task": "speech",
                 "data": data if augment else {**data, "augment": None},
-                "model": {"type": "crnn", "units": UNITS, "filters": FILTERS},
+                "model": {"type": "crnn", "members": 1, "units": UNITS, "filters": FILTERS},
             }
         )
         self.task, self.distribution = prepared.task, distribute()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from toolkit.models import classifier
+from toolkit.models.ensemble import ensemble
 
 ENCODERS = {
     "cnn": classifier.cnn_encoder(4, (2, 3)),
@@ -42,7 +43,7 @@ def test_an_empty_text_is_answered(name: str) -> None:
 
 def test_an_ensemble_shares_inputs_and_reloads(tmp_path: Path) -> None:
     bag = classifier.bag(3, {"word_ngrams": 9, "character_ngrams": 5}, "bag")
-    model = classifier.ensemble([bag, network("cnn"), network("lstm_additive")])
+    model = ensemble([bag, network("cnn"), network("lstm_additive")])
     inputs = {
         "token_ids": IDS,
         "word_ngrams": np.array([[1, 8], [0, 0]], "int32"),

@@ -18,14 +18,17 @@ from toolkit.errors import DataError, RecipeError
 from toolkit.tasks.speech.options import Options
 from toolkit.tasks.speech.task import Speech
 
-SMALL = {"type": "crnn", "units": 16, "filters": 4, "num_layers": 1}
-MODELS: dict[str, Any] = {
-    "cnn": {"type": "cnn", "filters": 8, "num_layers": 2},
-    "crnn": SMALL,
-    "lstm": {"type": "lstm", "units": 16, "num_layers": 1},
-    "conformer": {"type": "conformer", "filters": 4, "hidden_dim": 16, "num_layers": 1},
-    "transformer": {"type": "transformer", "filters": 4, "hidden_dim": 16, "num_layers": 1},
+SIZES: dict[str, dict[str, int]] = {
+    "cnn": {"filters": 8, "num_layers": 2},
+    "crnn": {"units": 16, "filters": 4, "num_layers": 1},
+    "lstm": {"units": 16, "num_layers": 1},
+    "conformer": {"filters": 4, "hidden_dim": 16, "num_layers": 1},
+    "transformer": {"filters": 4, "hidden_dim": 16, "num_layers": 1},
 }
+MODELS: dict[str, Any] = {
+    name: {"type": name, "members": 1, **sizes} for name, sizes in SIZES.items()
+}
+SMALL = MODELS["crnn"]
 
 
 def some(module: Any, rows: int = 48) -> pd.DataFrame:
@@ -204,6 +207,27 @@ def test_mixed_clips_have_two_labels() -> None:
     assert 0.5 <= float(tf.reduce_min(targets["share"])) < 1
     loss = task.loss(task.build_model()(inputs), targets, tf.fill([6], 1 / 6))
     assert np.isfinite(float(loss))
+
+
+def test_networks_side_by_side_answer_together() -> None:
+    task, splits = prepared(some(commands, 24), {**SMALL, "members": "auto"})
+    assert task.decisions["model.members"].value == 3
+    examples = task.examples(splits.train)
+    batch = examples.batch(np.arange(6), tuple(int(n) for n in examples.lengths.max(0)))
+    model = task.build_model()
+    logits = np.asarray(model(batch.inputs), np.float64)
+    assert logits.shape == (6, 3, task.head.size)
+    assert not np.allclose(logits[:, 0], logits[:, 1])
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    together = np.exp(logs.mean(1))
+    together /= together.sum(-1, keepdims=True)
+    got = task.answer(model, batch.inputs)["probabilities"]
+    np.testing.assert_allclose(got, together, atol=1e-5)
+    right = logs[np.arange(6), :, batch.targets["label"]]
+    smoothing = task.options.train.label_smoothing
+    each = (1 - smoothing) * right + smoothing * logs.mean(-1)
+    loss = task.loss(tf.constant(logits, tf.float32), batch.targets, tf.fill([6], 1 / 6))
+    assert float(loss) == pytest.approx(-each.mean(), rel=1e-5)
 
 
 # -- the whole road ------------------------------------------------------------------------------
@@ -531,6 +555,10 @@ def test_parts_of_files(tmp_path: Path) -> None:
         ({"data": {"train": "x.csv", "label": "a", "text": "b"}}, "task.output says which"),
         ({"data": {"train": "x.csv", "join": 5}}, "joining clips needs transcripts"),
         ({"data": {"train": "x.csv", "start": "a"}}, "start and end come together"),
+        (
+            {"data": {"train": "x.csv", "text": "t"}, "model": {"type": "cnn", "members": 2}},
+            "model.members: a text is written by one network",
+        ),
     ],
 )
 def test_options_that_do_not_fit_together(sections: Any, message: str) -> None:

@@ -25,7 +25,7 @@ def classifier(
     seed: int,
     name: str,
 ) -> keras.Model:
-    """Build a model from frames to ``(batch, classes)`` logits.
+    """Build a model from frames to ``(batch, 1, classes)`` logits.
 
     The steps are pooled by learnt weights, beside their maximum.
 
@@ -50,7 +50,7 @@ def classifier(
     vector = keras.layers.Concatenate(name="vector")(pooled)
     vector = keras.layers.Dropout(dropout, seed=seed, name="vector_dropout")(vector)
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(vector)
-    return keras.Model(inputs, logits, name=name)
+    return keras.Model(inputs, ops.expand_dims(logits, 1), name=name)
 
 
 def recognizer(

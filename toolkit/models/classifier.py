@@ -163,14 +163,3 @@ def hybrid_encoder(num_layers: int, num_heads: int, dropout: float, seed: int) -
         return pool(vectors, mask, "none")
 
     return encode
-
-
-def ensemble(members: Sequence[keras.Model], name: str = "ensemble") -> keras.Model:
-    """Put models side by side: ``(batch, all members, classes)`` logits of the same inputs."""
-    inputs = {
-        name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
-        for member in members
-        for name, tensor in member.input.items()
-    }
-    logits = [member({name: inputs[name] for name in member.input}) for member in members]
-    return keras.Model(inputs, keras.layers.Concatenate(axis=1)(logits), name=name)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from toolkit.models import classifier
+from toolkit.models.ensemble import ensemble
 from toolkit.tasks.base import Decision
 from toolkit.tasks.sentiment import options
 
@@ -87,7 +88,7 @@ def build(
         build_part(part, num_classes, vocabulary_size, ngrams, seed + 1000 * i, f"{part.type}_{i}")
         for i, part in enumerate(parts(model))
     ]
-    return members[0] if len(members) == 1 else classifier.ensemble(members)
+    return members[0] if len(members) == 1 else ensemble(members)
 
 
 def build_part(

@@ -69,15 +69,18 @@ class LabelOutput:
         return {"label": encoded}, example_weights(encoded, self.weights)
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
-        """Cross-entropy in nats, smoothed; of two labels where clips were mixed."""
-        logits = ops.log_softmax(ops.cast(outputs, "float32"), axis=-1)
+        """Cross-entropy in nats, smoothed, the mean of all networks side by side.
+
+        Of two labels where clips were mixed.
+        """
+        logits = _log_probabilities(outputs)
         smoothing = self.options.train.label_smoothing
         right = _at(logits, targets["label"])
         if "second" in targets:
-            share = targets["share"]
+            share = targets["share"][:, None]
             right = share * right + (1 - share) * _at(logits, targets["second"])
         losses = -(1 - smoothing) * right - smoothing * ops.mean(logits, axis=-1)
-        return ops.sum(losses * weights)
+        return ops.sum(ops.mean(losses, axis=1) * weights)
 
     # -- answers ------------------------------------------------------------------------------
 
@@ -91,8 +94,8 @@ class LabelOutput:
         return Monitor("log_loss", "min") if plain else Monitor("f1", "max")
 
     def answer(self, outputs: Any) -> Tensors:
-        """``probabilities``, ``(batch, labels)``."""
-        return {"probabilities": ops.softmax(ops.cast(outputs, "float32"))}
+        """``probabilities``, ``(batch, labels)``: of several networks the geometric mean."""
+        return {"probabilities": ops.softmax(ops.mean(_log_probabilities(outputs), axis=1))}
 
     validate = answer
 
@@ -170,10 +173,17 @@ class LabelOutput:
         }
 
 
+def _log_probabilities(outputs: Any) -> Any:
+    """``(batch, members, labels)``; a model of the user's own may have no axis of members."""
+    logits = outputs if len(outputs.shape) == 3 else ops.expand_dims(outputs, 1)
+    return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+
+
 def _at(log_probabilities: Any, label: Any) -> Any:
-    """The log-probability of each row's label."""
-    place = ops.cast(ops.expand_dims(label, -1), "int32")
-    return ops.take_along_axis(log_probabilities, place, axis=-1)[:, 0]
+    """``(batch, members)`` log-probabilities of each row's label."""
+    place = ops.cast(ops.reshape(label, (-1, 1, 1)), "int32")
+    place = ops.repeat(place, log_probabilities.shape[1], axis=1)
+    return ops.take_along_axis(log_probabilities, place, axis=-1)[..., 0]
 
 
 def _by_speaker(speakers: list[str], right: NDArray[np.bool_]) -> dict[str, dict[str, float]]:

@@ -10,6 +10,7 @@ from toolkit import layers
 from toolkit.models import acoustic
 from toolkit.models.acoustic_preset import PresetFront
 from toolkit.models.attentive import AttentiveRecognizer
+from toolkit.models.ensemble import ensemble
 from toolkit.tasks.speech import options
 
 
@@ -31,9 +32,18 @@ def build(
         seed: of the dropouts.
         statistics: of the bands, for a model that recognises while sound comes in; or None.
     """
-    make = acoustic.classifier if output == "label" else acoustic.recognizer
     front = make_front(model, features, statistics)
-    return make(_encoder(model, seed), front, size, model.dropout, seed + 1000, model.type)
+    if output == "text":
+        encoder = _encoder(model, seed)
+        return acoustic.recognizer(encoder, front, size, model.dropout, seed + 1000, model.type)
+    several = model.members if isinstance(model, options.Network) else 1
+    assert several != "auto", "the task settles it"
+    members = []
+    for number in range(several):
+        first, name = seed + APART * number, f"{model.type}_{number}"
+        encoder = _encoder(model, first)
+        members.append(acoustic.classifier(encoder, front, size, model.dropout, first + 1000, name))
+    return members[0] if several == 1 else ensemble(members)
 
 
 def build_attentive(
@@ -76,6 +86,7 @@ def make_front(
 
 
 HEADS = 4  # of the decoder's attention
+APART = 10_000  # seeds of one network and of the next
 CNN_FRONT = 32  # filters over time and frequency before the separable convolutions
 
 

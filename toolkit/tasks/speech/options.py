@@ -212,6 +212,11 @@ class SpeechData(DataOptions):
 class Network(Section):
     """What the networks share."""
 
+    members: Annotated[int, Field(ge=1, le=20)] | Auto = Field(
+        "auto",
+        description="Networks of this kind, trained side by side, whose log-probabilities are "
+        "averaged (labels only); auto: 3 of few clips, else 1.",
+    )
     dropout: Rate = Field(0.2, description="Between the layers and before the answer.")
     subsampling: Literal[1, 2, 4] | Auto = Field(
         "auto",
@@ -336,6 +341,9 @@ class Options(TaskOptions):
             yield Refusal(
                 "task.language_model", "it ranks what CTC writes; the decoder is one itself"
             )
+        several = isinstance(self.model, Network) and self.model.members not in ("auto", 1)
+        if several and self.output == "text":
+            yield Refusal("model.members", "a text is written by one network; leave this out")
         if isinstance(self.model, Preset) and self.data.features != FeatureOptions():
             yield Refusal("data.features", "a preset has features of its own; leave these out")
         if isinstance(self.model, Preset) and self.data.sampling_rate != "auto":

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 STATE, NOISE, LANGUAGE = "speech.json", "noise.npy", "language.npy"
 MOST_NOISE = 30_000  # frames of the user's noise that are kept
 STEPS = 3000  # that a small corpus is trained for
+FEW, MEMBERS = 10_000, 3  # clips below which a label is of several networks, and how many
 
 
 class Speech(Task[options.Options]):
@@ -91,6 +92,14 @@ class Speech(Task[options.Options]):
                     factor, reason = 1, "transcripts are long for their clips"
             self.model_options = self.model_options.model_copy(update={"subsampling": factor})
             self.decisions["model.subsampling"] = Decision(factor, reason)
+        if getattr(self.model_options, "members", None) == "auto":
+            few = isinstance(self.head, LabelOutput) and self.rows < FEW
+            reason = f"{self.rows:,} training clips"
+            if few:
+                reason += ", of which networks that begin otherwise learn otherwise"
+            decision = Decision(MEMBERS if few else 1, reason)
+            self.model_options = self.model_options.model_copy(update={"members": decision.value})
+            self.decisions["model.members"] = decision
         if getattr(self.model_options, "bidirectional", None) == "auto":
             both = not self.options.task.streaming
             self.model_options = self.model_options.model_copy(update={"bidirectional": both})

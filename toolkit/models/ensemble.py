@@ -1,0 +1,16 @@
+"""Models side by side."""
+
+from collections.abc import Sequence
+
+import keras
+
+
+def ensemble(members: Sequence[keras.Model], name: str = "ensemble") -> keras.Model:
+    """Put models side by side: ``(batch, all members, classes)`` logits of the same inputs."""
+    inputs = {
+        name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+        for member in members
+        for name, tensor in member.input.items()
+    }
+    logits = [member({name: inputs[name] for name in member.input}) for member in members]
+    return keras.Model(inputs, keras.layers.Concatenate(axis=1)(logits), name=name)
