@@ -215,7 +215,7 @@ class Network(Section):
     members: Annotated[int, Field(ge=1, le=20)] | Auto = Field(
         "auto",
         description="Networks of this kind, trained side by side, whose log-probabilities are "
-        "averaged (labels only); auto: 3 of few clips, else 1.",
+        "averaged (labels only); auto: 2 of few clips, else 1.",
     )
     dropout: Rate = Field(0.2, description="Between the layers and before the answer.")
     subsampling: Literal[1, 2, 4] | Auto = Field(

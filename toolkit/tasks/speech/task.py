@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 STATE, NOISE, LANGUAGE = "speech.json", "noise.npy", "language.npy"
 MOST_NOISE = 30_000  # frames of the user's noise that are kept
 STEPS = 3000  # that a small corpus is trained for
-FEW, MEMBERS = 10_000, 3  # clips below which a label is of several networks, and how many
+FEW, MEMBERS = 10_000, 2  # clips below which a label is of several networks, and how many
 
 
 class Speech(Task[options.Options]):
