@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 def main(path: str) -> None:
     """Write the table."""
     made = pd.DataFrame(station(np.random.default_rng(0))).round(3)
-    made["date"] = pd.date_range("2020-01-01 00:10", periods=ROWS, freq="10min")
-    made.set_index("date").reset_index().to_csv(path, index=False)
+    made.insert(0, "date", pd.date_range("2020-01-01 00:10", periods=ROWS, freq="10min"))
+    made.to_csv(path, index=False)
 
 
 def wander(random: np.random.Generator, memory: float) -> Floats:

@@ -299,12 +299,15 @@ class Forecasting(Task[options.Options]):
         """Error of the point and pinball loss of the quantiles, or the negative likelihood."""
         return losses.loss(self.options.task, outputs, targets, weights)
 
+    def batch_size(self, series: int = 256) -> int:
+        """Windows of all targets that hold about so many series."""
+        return int(np.clip(series // len(self.targets), 8, 128))
+
     def recommended(self) -> dict[str, Decision]:
         """Few steps for the quantiles of a linear map, more for a network."""
         windows = f"{self.windows:,} training windows of {len(self.targets)} targets"
         # attention over every pair of steps takes memory, and all steps of a TFT much time
-        series = 64 if isinstance(self.model_options, options.TFT) else 256
-        size = int(np.clip(series // len(self.targets), 8, 128))
+        size = self.batch_size(64 if isinstance(self.model_options, options.TFT) else 256)
         steps = max(1, self.windows // size)
         if not self.reads_features:
             epochs = int(np.clip(300 // steps, 1, 10))

@@ -58,12 +58,7 @@ def budget_of(task: Forecasting) -> int:
     written = task.options.task.budget
     if written != "auto":
         return written
-    return int(np.clip(READ * task.windows / _batch_size(task), *STEPS))
-
-
-def _batch_size(task: Forecasting) -> int:
-    """Windows a step, of all targets."""
-    return int(np.clip(256 // len(task.targets), 8, 128))
+    return int(np.clip(READ * task.windows / task.batch_size(), *STEPS))
 
 
 def _tried(
@@ -89,7 +84,7 @@ def _tried(
         optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
 
     first = _error(model, validation)
-    size = _batch_size(task)
+    size = task.batch_size()
     draw = np.random.Generator(np.random.Philox(key=[seed, 0]))
     for number in range(steps):
         # falls to none as in the training that it foretells, where noise would hide what is learnt

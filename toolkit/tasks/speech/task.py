@@ -90,19 +90,21 @@ class Speech(Task[options.Options]):
                 steps = -(-gathering.most_frames(self, clips) // 2)
                 if not self.head.check_room(train, tokens, steps, skip=True).all():
                     factor, reason = 1, "transcripts are long for their clips"
-            self.model_options = self.model_options.model_copy(update={"subsampling": factor})
-            self.decisions["model.subsampling"] = Decision(factor, reason)
+            self._settle("subsampling", factor, reason)
         if getattr(self.model_options, "members", None) == "auto":
             few = isinstance(self.head, LabelOutput) and self.rows < FEW
             reason = f"{self.rows:,} training clips"
             if few:
                 reason += ", of which networks that begin otherwise learn otherwise"
-            decision = Decision(MEMBERS if few else 1, reason)
-            self.model_options = self.model_options.model_copy(update={"members": decision.value})
-            self.decisions["model.members"] = decision
+            self._settle("members", MEMBERS if few else 1, reason)
         if getattr(self.model_options, "bidirectional", None) == "auto":
             both = not self.options.task.streaming
             self.model_options = self.model_options.model_copy(update={"bidirectional": both})
+
+    def _settle(self, name: str, value: int, reason: str) -> None:
+        """Decide an option of the model that the recipe leaves open."""
+        self.model_options = self.model_options.model_copy(update={name: value})
+        self.decisions[f"model.{name}"] = Decision(value, reason)
 
     def _check_lengths(self, train: Table, clips: Clips) -> None:
         """A preset reads a clip up to some second; of a text the rest would be lost."""
