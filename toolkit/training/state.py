@@ -122,10 +122,10 @@ def answering_weights(model: keras.Model, rule: UpdateRule, arrays: Arrays) -> A
     """Return the model's own variables, with moving averages in the place of weights."""
     weights = {key: value for key, value in arrays.items() if key.startswith("model/")}
     if rule.averages:
-        places = {variable.path: key for key, variable in _numbered("model", model.variables)}
+        places = {id(variable): key for key, variable in _numbered("model", model.variables)}
         first = len(rule.optimizer.variables)
         for index, weight in enumerate(rule.weights):
-            weights[places[weight.path]] = arrays[_key("update", first + index)]
+            weights[places[id(weight)]] = arrays[_key("update", first + index)]
     return weights
 
 
