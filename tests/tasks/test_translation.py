@@ -96,6 +96,26 @@ def test_the_training_loss_is_the_smoothed_mean_over_pieces() -> None:
     assert float(unsmoothed) == pytest.approx(plain, rel=1e-4)
 
 
+def test_each_member_learns_what_it_would_learn_alone() -> None:
+    prepared, splits = task(pairs(), {**SMALL, "members": 2})
+    network = prepared.build_model()
+    given = batch(prepared, splits.train)
+    weights = given.weights / given.weights.sum()
+
+    def gradients(model: Any, member: Any) -> list[Any]:
+        with tf.GradientTape() as tape:
+            loss = prepared.training_loss(model, given.inputs, given.targets, weights)
+        found = tape.gradient(loss, [weight.value for weight in member.trainable_weights])
+        return [tf.convert_to_tensor(gradient) for gradient in found]
+
+    for member in network.members:
+        pairs_of = zip(gradients(network, member), gradients(member, member), strict=True)
+        for together, alone in pairs_of:
+            np.testing.assert_allclose(2 * together, alone, atol=1e-6)
+    first, second = (member.get_weights() for member in network.members)
+    assert not any(np.array_equal(a, b) for a, b in zip(first, second, strict=True) if a.ndim > 1)
+
+
 def test_r_drop_against_the_formula() -> None:
     prepared, splits = task(pairs(), SMALL, train={"r_drop": 2.0, "label_smoothing": 0.0})
     given = batch(prepared, splits.train, 2)
@@ -445,12 +465,10 @@ def short(folder: Path, steps: int, **options: Any) -> Any:
     return toolkit.fit(
         task={"type": "translation", "beam_size": 1},
         data={"train": pairs(300), "vocabulary": {"size": 400, "dropout": 0.1}},
-        model={**SMALL, "dropout": options.pop("dropout", 0.1)},
+        model={**SMALL, "dropout": options.pop("dropout", 0.1), **options.pop("model", {})},
         train=train,
         evaluate={"bootstrap": 0},
-        export="none",
-        run=folder,
-        **options,
+        **{"export": "none", "run": folder, **options},
     )
 
 
@@ -461,6 +479,23 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
     parts = short(tmp_path / "parts", 8, train={"checkpoint_every": 4}, resume=True)
     for a, b in zip(whole.model.get_weights(), parts.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_networks_side_by_side_are_one_run(tmp_path: Path) -> None:
+    settings = {"model": {"members": 2}, "export": "saved_model"}
+    train = {"checkpoint_every": 4, "ema": 0.9}
+    whole = short(tmp_path / "whole", 8, train=train, **settings)
+    short(tmp_path / "parts", 4, train=train, **settings)
+    parts = short(tmp_path / "parts", 8, train=train, resume=True, **settings)
+    for a, b in zip(whole.model.get_weights(), parts.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    asked = ["the old dog sees two red boats .", ""]
+    served = tf.saved_model.load(str(whole.path / "export")).signatures["serve"]
+    texts = [text.decode() for text in served(source=tf.constant(asked))["target"].numpy()]
+    assert texts == whole.predict(asked)["prediction"].tolist()
+    maps = whole.draw_attention(asked[:1], tmp_path / "maps")
+    assert maps[0].stat().st_size > 1000
 
 
 @pytest.mark.slow

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit.models import seq2seq
+from toolkit.models.seq2seq_ensemble import Seq2SeqEnsemble
 from toolkit.tasks.base import Decision
 from toolkit.tasks.translation import options
 
+APART = 10_000  # seeds of one network and of the next
 SMALL, MIDDLING = 50_000, 500_000  # training pairs
 
 
@@ -28,23 +30,28 @@ def choose_model(pairs: int) -> Decision:
 
 def build(
     model: Any, source_size: int, target_size: int, shared: bool, start_id: int, seed: int
-) -> seq2seq.Seq2Seq:
+) -> seq2seq.Seq2Seq | Seq2SeqEnsemble:
     """Build what a recipe's ``model`` section says."""
     layers = model.num_layers if model.decoder_layers == "auto" else model.decoder_layers
     recurrent = isinstance(model, options.RNN)
     hidden_dim = model.units if recurrent else model.hidden_dim
-    return seq2seq.Seq2Seq(
-        _encoder(model, seed),
-        _decoder(model, layers, hidden_dim, seed),
-        source_size,
-        target_size,
-        hidden_dim,
-        start_id,
-        share_embeddings=shared,
-        source_dropout=model.dropout if recurrent else 0.0,
-        seed=seed,
-        name=model.type,
-    )
+    members = []
+    for number in range(model.members):
+        first = seed + APART * number
+        member = seq2seq.Seq2Seq(
+            _encoder(model, first),
+            _decoder(model, layers, hidden_dim, first),
+            source_size,
+            target_size,
+            hidden_dim,
+            start_id,
+            share_embeddings=shared,
+            source_dropout=model.dropout if recurrent else 0.0,
+            seed=first,
+            name=f"{model.type}_{number}",
+        )
+        members.append(member)
+    return members[0] if model.members == 1 else Seq2SeqEnsemble(members, name=model.type)
 
 
 def _encoder(model: Any, seed: int) -> Any:

@@ -134,6 +134,11 @@ class Network(Section):
     num_layers: Count = Field(4, description="Layers of the encoder.")
     decoder_layers: Count | Auto = Field("auto", description="Of the decoder; auto: as many.")
     dropout: Rate = Field(0.3, description="Of every sublayer.")
+    members: Annotated[int, Field(ge=1, le=20)] = Field(
+        1,
+        description="Networks of this kind, trained side by side, whose log-probabilities are "
+        "averaged in each step of an answer.",
+    )
 
 
 class Attending(Network):

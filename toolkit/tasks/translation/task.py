@@ -22,6 +22,7 @@ from toolkit.errors import ArgumentError, unreadable
 from toolkit.layers import tied_cross_entropy, tied_r_drop
 from toolkit.models.decoding import Answers
 from toolkit.models.seq2seq import Seq2Seq
+from toolkit.models.seq2seq_ensemble import Seq2SeqEnsemble
 from toolkit.ragged import Ragged
 from toolkit.tasks.base import Answering, Decision, Monitor, Task, Tensors, dense
 from toolkit.tasks.translation import models, options
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from toolkit.data.table import Table
 
 CHUNK = 10_000  # rows
+OWN = Seq2Seq | Seq2SeqEnsemble
 
 
 class Translation(Task[options.Options]):
@@ -226,7 +228,7 @@ class Translation(Task[options.Options]):
 
     def check_own_model(self, model: keras.Model) -> None:
         """Coverage is of attention, which only the task's own models tell of."""
-        if self.options.task.coverage_penalty and not isinstance(model, Seq2Seq):
+        if self.options.task.coverage_penalty and not isinstance(model, OWN):
             raise ArgumentError(
                 "task.coverage_penalty: expected 0, or a model of this toolkit, which tells what "
                 f"it attends to. Received: {self.options.task.coverage_penalty} and a model of the "
@@ -245,19 +247,23 @@ class Translation(Task[options.Options]):
         target = targets["target"]
         if rate:
             inputs = {name: ops.concatenate([value, value]) for name, value in inputs.items()}
-        if not isinstance(model, Seq2Seq):
+        if not isinstance(model, OWN):
             logits = model(inputs, training=True)
             if rate:
                 return r_drop_loss(logits, target, weights, smoothing, rate)
             return smoothed_loss(logits, target, weights, smoothing)
-        hidden = model.features(inputs, training=True)
-        table = model.target_embedding.table
         real = ops.cast(ops.not_equal(target, 0), "float32")
         each = real * (weights / ops.maximum(ops.sum(real, axis=1), 1.0))[:, None]
-        if rate:
-            both = ops.stack(ops.split(hidden, 2))
-            return tied_r_drop(both, table, target, each, rate, smoothing)
-        return tied_cross_entropy(hidden, table, target, each, smoothing)
+        members = [model] if isinstance(model, Seq2Seq) else model.members
+        losses = []
+        for member in members:
+            hidden, table = member.features(inputs, training=True), member.target_embedding.table
+            if rate:
+                both = ops.stack(ops.split(hidden, 2))
+                losses.append(tied_r_drop(both, table, target, each, rate, smoothing))
+            else:
+                losses.append(tied_cross_entropy(hidden, table, target, each, smoothing))
+        return sum(losses) / len(losses)
 
     def recommended(self) -> dict[str, Decision]:
         """What suits training from nothing."""
@@ -373,7 +379,7 @@ class Translation(Task[options.Options]):
         """Write ``directory/N.png``, N the row's number: target pieces down, source across."""
         sides = self.fitted
         blind = getattr(self.model_options, "attention", "") == "none"
-        if blind or not isinstance(model, Seq2Seq) or not isinstance(sides, Pairs):
+        if blind or not isinstance(model, OWN) or not isinstance(sides, Pairs):
             raise ArgumentError(
                 "--attention: expected a model with attention. "
                 f"Received: model={self.options.model!r}."
