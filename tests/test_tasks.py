@@ -3,7 +3,10 @@ from pathlib import Path
 import pytest
 
 import toolkit
+from toolkit.errors import RecipeError
+from toolkit.recipe.describing import type_names
 from toolkit.recipe.optimization import Linear
+from toolkit.recipe.tasks import find_options
 from toolkit.tasks.base import Decision
 
 ROOT = Path(__file__).parent.parent
@@ -17,6 +20,14 @@ def test_every_task_has_a_recipe_a_test_and_an_embedded_demonstration(name: str)
     demo = ROOT / "recipes" / name / "demo.yaml"
     assert "demo:" in demo.read_text()
     assert not toolkit.check(demo).errors
+
+
+@pytest.mark.parametrize("name", toolkit.list_tasks())
+def test_an_unknown_key_of_every_type_of_model_is_told(name: str) -> None:
+    annotation = find_options(name).model_fields["model"].annotation
+    for kind in type_names(annotation):
+        with pytest.raises(RecipeError, match=rf"model.qqq: unknown key of type '{kind}'"):
+            toolkit.show(task=name, data="demo:none", model={"type": kind, "qqq": 1})
 
 
 def test_a_decision_is_plain_data() -> None:

@@ -43,8 +43,11 @@ def _follow(spot: Spot, error: Error) -> tuple[Spot, Path]:
         location, key = location[:-1], location[-1:]
     elif error["type"] in ("union_tag_not_found", "union_tag_invalid"):
         key = ("type",)
+    named: Spot | None = None  # the section whose type has been told; it may have such a key too
     for part in location:
-        if part in spot.keys:
+        if part == spot.node.type_name and spot is not named and type_names(spot.typed[0]):
+            named = spot
+        elif part in spot.keys:
             spot = spot.down(part)
     return spot, key
 
