@@ -15,9 +15,9 @@ from toolkit.data.series_reading import read_series
 from toolkit.data.splits import load_splits
 from toolkit.data.table import Source, Table
 from toolkit.errors import DataError
-from toolkit.tasks.forecasting import backtests, clock, origins, ridge, trial
+from toolkit.tasks.forecasting import backtests, clock, losses, origins, ridge, trial
 from toolkit.tasks.forecasting.models import distances
-from toolkit.tasks.forecasting.options import Options
+from toolkit.tasks.forecasting.options import ForecastingSection, Options
 from toolkit.tasks.forecasting.task import Forecasting
 
 CONTEXT, AHEAD = 24, 6
@@ -359,6 +359,28 @@ def exact_forecast(prepared: Forecasting, examples: Any) -> Any:
 # -- learning -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["mse", "mae", "huber"])
+def test_the_loss_is_its_formula(kind: Any) -> None:
+    random = np.random.default_rng(0)
+    true = random.normal(size=(2, 5, 3))
+    outputs = true[..., None] + random.normal(size=(2, 5, 3, 4)) * 2
+    far = np.abs(outputs[..., 0] - true)
+    point = {
+        "mse": far**2,
+        "mae": far,
+        "huber": np.where(far < 1, far**2 / 2, far - 0.5),  # smooth at 1
+    }[kind]
+    apart = true[..., None] - outputs[..., 1:]
+    levels = np.array([0.1, 0.5, 0.9])
+    pinball = np.where(apart > 0, levels * apart, (levels - 1) * apart).mean(-1)
+    each = point + pinball
+    want = 0.25 * each[0].mean() + 0.75 * each[1, :4].mean()
+    true[1, 4] = np.nan  # counts nothing
+    section = ForecastingSection(loss=kind)
+    got = losses.loss(section, outputs, {"target": true}, np.array([0.25, 0.75], "float32"))
+    assert float(got) == pytest.approx(want, rel=1e-5)
+
+
 @pytest.mark.parametrize("model", NETWORKS.values(), ids=list(NETWORKS))
 def test_loss_falls_from_the_linear_start(model: Any) -> None:
     prepared, splits = task(hours(200), model)
@@ -384,8 +406,8 @@ def test_loss_falls_from_the_linear_start(model: Any) -> None:
             variable.assign_sub(0.01 * tf.convert_to_tensor(gradient))
         return loss
 
-    losses = [float(step()) for _ in range(15)]
-    assert losses[-1] < losses[0]
+    course = [float(step()) for _ in range(15)]
+    assert course[-1] < course[0]
     quantiles = np.asarray(network(batch.inputs))[..., 1:]
     assert (np.diff(quantiles, axis=-1) > 0).all()
 

@@ -10,11 +10,14 @@ from toolkit.tasks.base import Tensors
 from toolkit.tasks.forecasting import distributions
 from toolkit.tasks.forecasting.options import ForecastingSection
 
-HUBER = 1.0
+HUBER = 1.0  # scaled units, deviations of the training part, up to which an error is squared
 
 
 def loss(section: ForecastingSection, outputs: Any, targets: Tensors, weights: Any) -> Any:
     """The weighted sum over windows of the mean loss of what is not missing.
+
+    Far values, or a level that moves on, draw a network's point less by Huber's loss ("Robust
+    estimation of a location parameter", 1964) than by squares.
 
     Args:
         section: says which loss.

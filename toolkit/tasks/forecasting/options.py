@@ -47,9 +47,9 @@ class ForecastingSection(TaskSection):
         "auto", description="Steps of a season; auto: by the frequency, such as 24 hours; 1: none."
     )
     loss: Literal["mse", "mae", "huber"] = Field(
-        "mse",
+        "huber",
         description="Of the point forecast, the column prediction, where there is no distribution; "
-        "mse: the mean.",
+        "mse: the mean; mae: the median; huber: the mean but of far values, as mae has them.",
     )
     distribution: Literal["normal", "student_t", "negative_binomial"] | None = Field(
         None,
@@ -68,7 +68,7 @@ class ForecastingSection(TaskSection):
         yield from super().refusals()
         if list(self.quantiles) != sorted(set(self.quantiles)):
             yield Refusal("quantiles", "the levels must increase")
-        if self.distribution is not None and self.loss != "mse":
+        if self.distribution is not None and self.loss != "huber":
             yield Refusal(
                 "loss", "a distribution is trained by its likelihood alone; leave out one"
             )
