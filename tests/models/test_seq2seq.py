@@ -46,10 +46,11 @@ def make(kind: str, **options: Any) -> Seq2Seq | Seq2SeqEnsemble:
 KINDS: tuple[Any, ...] = (
     "transformer",
     "rnn additive",
-    "rnn none",
     "ensemble",
-    *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("hybrid", "rnn dot", "rnn general")),
-    pytest.param("rnn fed", marks=pytest.mark.slow),
+    *(
+        pytest.param(kind, marks=pytest.mark.slow)
+        for kind in ("hybrid", "rnn dot", "rnn fed", "rnn general", "rnn none")
+    ),
 )
 
 
@@ -118,7 +119,9 @@ def test_every_weight_learns(model: Any) -> None:
     assert not np.allclose(again, logits)  # dropout is on
 
 
-@pytest.mark.parametrize("kind", ["rnn additive", "transformer", "ensemble"])
+@pytest.mark.parametrize(
+    "kind", ["rnn additive", "transformer", pytest.param("ensemble", marks=pytest.mark.slow)]
+)
 def test_coverage_costs_what_is_left_unread(kind: str) -> None:
     model = make(kind)
 

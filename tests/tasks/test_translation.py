@@ -482,14 +482,9 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_networks_side_by_side_are_one_run(tmp_path: Path) -> None:
+def test_networks_side_by_side_are_served_as_one(tmp_path: Path) -> None:
     settings = {"model": {"members": 2}, "export": "saved_model"}
-    train = {"checkpoint_every": 4, "ema": 0.9}
-    whole = short(tmp_path / "whole", 8, train=train, **settings)
-    short(tmp_path / "parts", 4, train=train, **settings)
-    parts = short(tmp_path / "parts", 8, train=train, resume=True, **settings)
-    for a, b in zip(whole.model.get_weights(), parts.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    whole = short(tmp_path / "run", 4, train={"ema": 0.9}, **settings)
     asked = ["the old dog sees two red boats .", ""]
     served = tf.saved_model.load(str(whole.path / "export")).signatures["serve"]
     texts = [text.decode() for text in served(source=tf.constant(asked))["target"].numpy()]
