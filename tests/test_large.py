@@ -46,6 +46,7 @@ def sentiment(data: Path, prepare: str, **sections: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_batches_are_bit_equal(tiny_data: Path) -> None:
     memory, disk = (sentiment(tiny_data, prepare) for prepare in ("never", "always"))
     assert_same_batches(memory.train, disk.train)

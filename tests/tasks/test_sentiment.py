@@ -124,6 +124,7 @@ def test_models_that_know_more_count_more(several: bool) -> None:
     np.testing.assert_array_equal(fit_powers(logits[:0], labels[:0], np.ones(0), several), 1 / 3)
 
 
+@pytest.mark.slow
 def test_the_test_split_is_answered_with_the_powers_of_validation(tmp_path: Path) -> None:
     reviews(120).to_csv(tmp_path / "reviews.csv", index=False)
     run = toolkit.fit(
