@@ -82,10 +82,7 @@ class Seq2SeqEnsemble(keras.Model):
 
 
 def _mean(each: list[Tensor]) -> Tensor:
-    total = each[0]
-    for value in each[1:]:
-        total = total + value
-    return total / len(each)
+    return sum(each[1:], each[0]) / len(each)
 
 
 def _opened(members: list[State], mask: Tensor) -> State:

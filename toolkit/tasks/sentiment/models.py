@@ -88,7 +88,7 @@ def build(
         build_part(part, num_classes, vocabulary_size, ngrams, seed + 1000 * i, f"{part.type}_{i}")
         for i, part in enumerate(parts(model))
     ]
-    return members[0] if len(members) == 1 else ensemble(members)
+    return ensemble(members)
 
 
 def build_part(

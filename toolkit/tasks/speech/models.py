@@ -10,7 +10,7 @@ from toolkit import layers
 from toolkit.models import acoustic
 from toolkit.models.acoustic_preset import PresetFront
 from toolkit.models.attentive import AttentiveRecognizer
-from toolkit.models.ensemble import ensemble
+from toolkit.models.ensemble import APART, ensemble
 from toolkit.tasks.speech import options
 
 
@@ -43,7 +43,7 @@ def build(
         first, name = seed + APART * number, f"{model.type}_{number}"
         encoder = _encoder(model, first)
         members.append(acoustic.classifier(encoder, front, size, model.dropout, first + 1000, name))
-    return members[0] if several == 1 else ensemble(members)
+    return ensemble(members)
 
 
 def build_attentive(
@@ -86,7 +86,6 @@ def make_front(
 
 
 HEADS = 4  # of the decoder's attention
-APART = 10_000  # seeds of one network and of the next
 CNN_FRONT = 32  # filters over time and frequency before the separable convolutions
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from keras import ops
 
+from toolkit.layers import tied_cross_entropy, tied_r_drop
+from toolkit.models.seq2seq import Seq2Seq
+
 
 def token_losses(logits: Any, target: Any) -> Any:
     """Mean cross-entropy of each row's tokens, ``(batch,)`` nats; 0 is padding."""
@@ -35,6 +38,26 @@ def r_drop_loss(logits: Any, target: Any, weights: Any, smoothing: float, rate: 
     apart = ops.sum((ops.exp(first) - ops.exp(second)) * (first - second), axis=-1)
     real = ops.cast(ops.not_equal(target, 0), "float32")
     return loss + rate / 4 * ops.sum(_row_means(apart, real) * weights)
+
+
+def tied_loss(
+    model: Seq2Seq, inputs: Any, target: Any, weights: Any, smoothing: float, rate: float
+) -> Any:
+    """The same losses of a model while it is trained, never holding all logits.
+
+    Args:
+        model: whose softmax is tied to its table.
+        inputs: of the model; at a `rate` above 0 all rows once and then again.
+        target: ``(batch, time)`` ids.
+        weights: ``(batch, time)``, 0 for padding.
+        smoothing: of the labels.
+        rate: of R-Drop; 0: without.
+    """
+    hidden, table = model.features(inputs, training=True), model.target_embedding.table
+    if rate:
+        both = ops.stack(ops.split(hidden, 2))
+        return tied_r_drop(both, table, target, weights, rate, smoothing)
+    return tied_cross_entropy(hidden, table, target, weights, smoothing)
 
 
 def _cross_entropies(logits: Any, target: Any, smoothing: float) -> tuple[Any, Any]:

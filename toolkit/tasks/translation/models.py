@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit.models import seq2seq
+from toolkit.models.ensemble import APART
 from toolkit.models.seq2seq_ensemble import Seq2SeqEnsemble
 from toolkit.tasks.base import Decision
 from toolkit.tasks.translation import options
 
-APART = 10_000  # seeds of one network and of the next
+OWN = seq2seq.Seq2Seq | Seq2SeqEnsemble  # what is built here
 SMALL, MIDDLING = 50_000, 500_000  # training pairs
 
 
@@ -30,7 +31,7 @@ def choose_model(pairs: int) -> Decision:
 
 def build(
     model: Any, source_size: int, target_size: int, shared: bool, start_id: int, seed: int
-) -> seq2seq.Seq2Seq | Seq2SeqEnsemble:
+) -> OWN:
     """Build what a recipe's ``model`` section says."""
     layers = model.num_layers if model.decoder_layers == "auto" else model.decoder_layers
     recurrent = isinstance(model, options.RNN)

@@ -10,8 +10,8 @@ from toolkit.models.beam import beam_search
 from toolkit.models.decoding import Answers, Rules
 from toolkit.models.preset_seq2seq import PresetSeq2Seq
 from toolkit.models.sampling import sample
-from toolkit.models.seq2seq import Seq2Seq, Uncached
-from toolkit.models.seq2seq_ensemble import Seq2SeqEnsemble
+from toolkit.models.seq2seq import Uncached
+from toolkit.tasks.translation.models import OWN
 from toolkit.tasks.translation.options import TranslationSection
 from toolkit.tasks.translation.sides import Sides
 
@@ -37,9 +37,7 @@ def search(
         prefix: ``(batch, length)`` ids that answers must begin with, 0 where free; or None.
         length_penalty: of the beam's ranking, a number or ``(batch,)``.
     """
-    decoder = (
-        model if isinstance(model, Seq2Seq | Seq2SeqEnsemble | PresetSeq2Seq) else Uncached(model)
-    )
+    decoder = model if isinstance(model, OWN | PresetSeq2Seq) else Uncached(model)
     encoded = decoder.encode(source)
     rules = Rules(sides.start, sides.end, sides.limits(source, prefix), prefix)
     if task.sampling is None:

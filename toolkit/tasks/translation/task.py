@@ -19,15 +19,13 @@ from toolkit.data.columns import optional_texts, texts
 from toolkit.data.examples import Examples, sample_rows
 from toolkit.data.store import StoredExamples
 from toolkit.errors import ArgumentError, unreadable
-from toolkit.layers import tied_cross_entropy, tied_r_drop
 from toolkit.models.decoding import Answers
 from toolkit.models.seq2seq import Seq2Seq
-from toolkit.models.seq2seq_ensemble import Seq2SeqEnsemble
 from toolkit.ragged import Ragged
 from toolkit.tasks.base import Answering, Decision, Monitor, Task, Tensors, dense
 from toolkit.tasks.translation import models, options
 from toolkit.tasks.translation.alignment import attention_of, draw, with_end
-from toolkit.tasks.translation.losses import r_drop_loss, smoothed_loss, token_losses
+from toolkit.tasks.translation.losses import r_drop_loss, smoothed_loss, tied_loss, token_losses
 from toolkit.tasks.translation.pairs import Pairs, require_size, too_long_or_uneven
 from toolkit.tasks.translation.preset import PresetSides
 from toolkit.tasks.translation.ranking import PENALTY, ROWS, USUAL, best_penalty, under_each
@@ -48,7 +46,6 @@ if TYPE_CHECKING:
     from toolkit.data.table import Table
 
 CHUNK = 10_000  # rows
-OWN = Seq2Seq | Seq2SeqEnsemble
 
 
 class Translation(Task[options.Options]):
@@ -228,7 +225,7 @@ class Translation(Task[options.Options]):
 
     def check_own_model(self, model: keras.Model) -> None:
         """Coverage is of attention, which only the task's own models tell of."""
-        if self.options.task.coverage_penalty and not isinstance(model, OWN):
+        if self.options.task.coverage_penalty and not isinstance(model, models.OWN):
             raise ArgumentError(
                 "task.coverage_penalty: expected 0, or a model of this toolkit, which tells what "
                 f"it attends to. Received: {self.options.task.coverage_penalty} and a model of the "
@@ -247,7 +244,7 @@ class Translation(Task[options.Options]):
         target = targets["target"]
         if rate:
             inputs = {name: ops.concatenate([value, value]) for name, value in inputs.items()}
-        if not isinstance(model, OWN):
+        if not isinstance(model, models.OWN):
             logits = model(inputs, training=True)
             if rate:
                 return r_drop_loss(logits, target, weights, smoothing, rate)
@@ -255,14 +252,7 @@ class Translation(Task[options.Options]):
         real = ops.cast(ops.not_equal(target, 0), "float32")
         each = real * (weights / ops.maximum(ops.sum(real, axis=1), 1.0))[:, None]
         members = [model] if isinstance(model, Seq2Seq) else model.members
-        losses = []
-        for member in members:
-            hidden, table = member.features(inputs, training=True), member.target_embedding.table
-            if rate:
-                both = ops.stack(ops.split(hidden, 2))
-                losses.append(tied_r_drop(both, table, target, each, rate, smoothing))
-            else:
-                losses.append(tied_cross_entropy(hidden, table, target, each, smoothing))
+        losses = [tied_loss(one, inputs, target, each, smoothing, rate) for one in members]
         return sum(losses) / len(losses)
 
     def recommended(self) -> dict[str, Decision]:
@@ -379,7 +369,7 @@ class Translation(Task[options.Options]):
         """Write ``directory/N.png``, N the row's number: target pieces down, source across."""
         sides = self.fitted
         blind = getattr(self.model_options, "attention", "") == "none"
-        if blind or not isinstance(model, OWN) or not isinstance(sides, Pairs):
+        if blind or not isinstance(model, models.OWN) or not isinstance(sides, Pairs):
             raise ArgumentError(
                 "--attention: expected a model with attention. "
                 f"Received: model={self.options.model!r}."
