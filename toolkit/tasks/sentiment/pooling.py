@@ -8,6 +8,7 @@ of themselves get powers whose sum is more or less than 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,24 @@ def fit_powers(
     bounds = [(0, None)] * len(even)
     fitted = minimize(loss, even, jac=True, bounds=bounds, method="L-BFGS-B")
     return np.asarray(fitted.x, np.float64)
+
+
+def member_scores(
+    logits: NDArray[Any],
+    powers: dict[str, float],
+    several: bool,
+    score: Callable[[NDArray[Any]], dict[str, float]],
+) -> dict[str, dict[str, float]]:
+    """What each of several models counts, and its scores by itself.
+
+    Args:
+        logits: ``(texts, members, labels)``.
+        powers: by the members' names, in their order.
+        several: each label is given or not by itself; else one of them is.
+        score: from probabilities to scores.
+    """
+    found = {}
+    for number, (name, power) in enumerate(powers.items()):
+        alone = np.asarray(pooled(logits[:, number : number + 1], np.ones(1), several))
+        found[name] = {"power": float(power), **score(alone)}
+    return found

@@ -28,9 +28,9 @@ from toolkit.data.store import StoredExamples
 from toolkit.errors import unreadable
 from toolkit.ragged import Ragged
 from toolkit.tasks.base import Answering, Decision, Monitor, Task, Tensors
+from toolkit.tasks.labels import Labelling
 from toolkit.tasks.sentiment import models, options
-from toolkit.tasks.sentiment.pooling import ROWS, even_powers, fit_powers, pooled
-from toolkit.tasks.sentiment.reporting import Labelling
+from toolkit.tasks.sentiment.pooling import ROWS, even_powers, fit_powers, member_scores, pooled
 from toolkit.text.bag_svm import solve
 from toolkit.text.encoder import EncoderOptions, TextEncoder
 from toolkit.text.preset import PresetEncoder
@@ -335,13 +335,17 @@ class Sentiment(Task[options.Options]):
             count = answers["logits"].shape[1]
             names = self._member_names(count)
             members = dict(zip(names, self._powers(count), strict=True))
-            report["members"] = self.labelling.members(answers["logits"], labels, members)
-        places, errors = self.labelling.hardest(probabilities, labels)
-        hardest = table.take(places).read()
-        written = self.raw(hardest)["text"]
+            report["members"] = member_scores(
+                answers["logits"],
+                members,
+                self.several,
+                lambda alone: self.labelling.scorer(alone, labels)(),
+            )
+        places, errors = self.labelling.hardest(probabilities, labels, table)
+        written = self.raw(table.take(places).read())["text"]
         report["hardest_errors"] = [
-            {"where": hardest.where(number), "text": written[number], **error}
-            for number, error in enumerate(errors)
+            {"where": error.pop("where"), "text": text, **error}
+            for error, text in zip(errors, written, strict=True)
         ]
         return report
 
@@ -357,29 +361,14 @@ class Sentiment(Task[options.Options]):
 
     def named(self, answers: Tensors) -> Tensors:
         """``label`` (its name), ``score`` and ``probabilities``; several labels: 0 and 1 each."""
-        probabilities = answers["probabilities"]
-        if self.several:
-            given = tf.cast(probabilities >= self.options.task.threshold, tf.int32)
-            return {"labels": given, "probabilities": probabilities}
-        names = tf.constant(self.labels)
-        return {
-            "label": tf.gather(names, tf.argmax(probabilities, axis=-1)),
-            "score": tf.reduce_max(probabilities, axis=-1),
-            "probabilities": probabilities,
-        }
+        return self.labelling.named(answers["probabilities"])
 
     def card(self) -> dict[str, Any]:
         """What a user of the export must know."""
-        outputs = {"probabilities": "probability of each label, in the order of `labels`, 0 to 1"}
-        if self.several:
-            outputs["labels"] = "1 for each label that is given, in the order of `labels`, else 0"
-        else:
-            outputs["label"] = "name of the likeliest label"
-            outputs["score"] = "its probability, 0 to 1"
         length = self.decisions.get("data.sequence_length")
         kept = "tokens that the networks read" if length is None else f"{length.value} tokens"
         return {
-            "outputs": outputs,
+            "outputs": self.labelling.meanings(),
             "labels": self.labels,
             "rules": [
                 "An empty text is answered from what the model knows of no words at all.",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
@@ -15,15 +14,12 @@ from toolkit.data.columns import texts
 from toolkit.data.examples import Examples
 from toolkit.data.labels import class_weights, encode_labels, example_weights, label_names
 from toolkit.data.roles import Role
-from toolkit.metrics.bootstrap import intervals
-from toolkit.metrics.classification import SingleLabelScorer, confusion_matrix, per_class
 from toolkit.tasks.base import Monitor, Tensors
+from toolkit.tasks.labels import Labelling
 
 if TYPE_CHECKING:
     from toolkit.data.table import Table
     from toolkit.tasks.speech.options import Options
-
-HARDEST = 20
 
 
 class LabelOutput:
@@ -102,7 +98,7 @@ class LabelOutput:
     def score(self, answers: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, float]:
         """Accuracy, macro F1, ROC-AUC, log loss and calibration error."""
         labels = np.asarray(examples.target("label"))
-        return SingleLabelScorer(answers["probabilities"], labels)()
+        return self.labelling.scorer(answers["probabilities"], labels)()
 
     def report(
         self, answers: Mapping[str, NDArray[Any]], examples: Examples, table: Table
@@ -110,67 +106,30 @@ class LabelOutput:
         """Scores with intervals, of each label and speaker, confusion matrix, hardest errors."""
         probabilities = answers["probabilities"]
         labels = np.asarray(examples.target("label"))
-        predicted = probabilities.argmax(1)
-        scorer = SingleLabelScorer(probabilities, labels)
-        report: dict[str, Any] = {"scores": scorer()}
-        chosen = self.options.evaluate
-        if chosen.bootstrap:
-            report["intervals"] = intervals(
-                scorer, len(labels), resamples=chosen.bootstrap, confidence=chosen.confidence
-            )
-        report["per_class"] = per_class(predicted, labels, self.labels)
-        matrix = confusion_matrix(predicted, labels, self.size)
-        report["confusion_matrix"] = {"labels": self.labels, "counts": matrix.tolist()}
+        report = self.labelling.report(probabilities, labels, self.options.evaluate)
         if self.options.data.speaker is not None:
             speakers = texts(table, self.options.data.speaker)
-            report["per_speaker"] = _by_speaker(speakers, predicted == labels)
-        report["hardest_errors"] = self._hardest(probabilities, labels, table)
+            right = self.labelling.predicted(probabilities) == labels
+            report["per_speaker"] = _by_speaker(speakers, right)
+        report["hardest_errors"] = self.labelling.hardest(probabilities, labels, table)[1]
         return report
 
-    def _hardest(
-        self, probabilities: NDArray[Any], labels: NDArray[Any], table: Table
-    ) -> list[dict[str, Any]]:
-        """The errors that the model was surest of."""
-        predicted = probabilities.argmax(1)
-        right = probabilities[np.arange(len(labels)), labels]
-        wrong = np.flatnonzero(predicted != labels)
-        order = wrong[np.argsort(right[wrong], kind="stable")][:HARDEST]
-        return [
-            {
-                "where": table.where(int(row)),
-                "label": self.labels[labels[row]],
-                "prediction": self.labels[predicted[row]],
-                "probability_of_label": round(float(right[row]), 4),
-            }
-            for row in order
-        ]
+    @property
+    def labelling(self) -> Labelling:
+        """What probabilities say, in names."""
+        return Labelling(self.labels)
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """``prediction``, ``score`` (its probability) and the probability of each label."""
-        probabilities = answers["probabilities"]
-        frame: dict[str, Any] = {
-            "prediction": [self.labels[label] for label in probabilities.argmax(1)],
-            "score": probabilities.max(1),
-        }
-        columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(self.labels)}
-        return pd.DataFrame({**frame, **columns})
+        return self.labelling.predictions(answers["probabilities"])
 
     def named(self, answers: Tensors) -> Tensors:
         """``label`` (its name), ``score`` and ``probabilities``."""
-        probabilities = answers["probabilities"]
-        return {
-            "label": tf.gather(tf.constant(self.labels), tf.argmax(probabilities, axis=-1)),
-            "score": tf.reduce_max(probabilities, axis=-1),
-            "probabilities": probabilities,
-        }
+        return self.labelling.named(answers["probabilities"])
 
     def meanings(self) -> dict[str, str]:
         """What the exported outputs are."""
-        return {
-            "probabilities": "probability of each label, in the order of `labels`, 0 to 1",
-            "label": "name of the likeliest label",
-            "score": "its probability, 0 to 1",
-        }
+        return self.labelling.meanings()
 
 
 def _log_probabilities(outputs: Any) -> Any:

@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 
 from toolkit.data.columns import texts
 from toolkit.data.table import Table
-from toolkit.metrics.bootstrap import intervals
-from toolkit.metrics.classification import SingleLabelScorer, confusion_matrix, per_class
+from toolkit.metrics.classification import SingleLabelScorer
+from toolkit.tasks.labels import Labelling
 from toolkit.tasks.video.examples import VideoExamples, warn_of_short
 
 if TYPE_CHECKING:
     from toolkit.tasks.video.options import Options
 
 Floats = NDArray[Any]
-HARDEST = 20
 
 
 class TopKScorer(SingleLabelScorer):
@@ -55,21 +54,11 @@ def report(
 ) -> dict[str, Any]:
     """Scores with intervals, scores of each label, confusion matrix, hardest errors."""
     labels = np.asarray(examples.target("label"))
-    score = TopKScorer(probabilities, labels, options.evaluate.top_k)
-    content: dict[str, Any] = {"scores": score()}
-    if options.evaluate.bootstrap:
-        content["intervals"] = intervals(
-            score,
-            len(labels),
-            resamples=options.evaluate.bootstrap,
-            confidence=options.evaluate.confidence,
-            groups=_groups(table, options),
-        )
-    predicted = probabilities.argmax(1)
-    content["per_class"] = per_class(predicted, labels, names)
-    counts = confusion_matrix(predicted, labels, len(names)).tolist()
-    content["confusion_matrix"] = {"labels": names, "counts": counts}
-    content["hardest_errors"] = _hardest(probabilities, labels, table, names)
+    scorer = TopKScorer(probabilities, labels, options.evaluate.top_k)
+    labelling = Labelling(names)
+    groups = _groups(table, options)
+    content = labelling.report(probabilities, labels, options.evaluate, scorer, groups)
+    content["hardest_errors"] = labelling.hardest(probabilities, labels, table)[1]
     short = examples.short()
     if short:
         places = [table.where(row) for row in short]
@@ -83,22 +72,3 @@ def _groups(table: Table, options: Options) -> NDArray[Any] | None:
     split = options.data.split
     column = options.evaluate.group or (split.group if split is not None else None)
     return None if column is None else np.unique(texts(table, column), return_inverse=True)[1]
-
-
-def _hardest(
-    probabilities: Floats, labels: Floats, table: Table, names: list[str]
-) -> list[dict[str, Any]]:
-    """The errors that the model was surest of."""
-    predicted = probabilities.argmax(1)
-    right = probabilities[np.arange(len(labels)), labels]
-    wrong = np.flatnonzero(predicted != labels)
-    order = wrong[np.argsort(right[wrong], kind="stable")][:HARDEST]
-    return [
-        {
-            "where": table.where(int(row)),
-            "label": names[labels[row]],
-            "prediction": names[predicted[row]],
-            "probability_of_label": round(float(right[row]), 4),
-        }
-        for row in order
-    ]

@@ -26,6 +26,7 @@ from toolkit.models.backbones import backbone_weights, split
 from toolkit.models.stages import FrozenStage, LateStage
 from toolkit.models.video import with_attention
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors
+from toolkit.tasks.labels import Labelling
 from toolkit.tasks.video import models, options
 from toolkit.tasks.video.augmentation import Augmentation
 from toolkit.tasks.video.examples import VideoExamples, in_clips
@@ -279,10 +280,7 @@ class Video(Task[options.Options]):
 
     def predictions(self, answers: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         """``prediction``, ``score`` (its probability) and the probability of each label."""
-        probabilities = answers["probabilities"]
-        named = [self.labels[number] for number in probabilities.argmax(1)]
-        columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(self.labels)}
-        return pd.DataFrame({"prediction": named, "score": probabilities.max(1), **columns})
+        return Labelling(self.labels).predictions(answers["probabilities"])
 
     # -- serving ------------------------------------------------------------------------------
 
@@ -306,12 +304,7 @@ class Video(Task[options.Options]):
 
     def named(self, answers: Tensors) -> Tensors:
         """``label`` (its name), ``score`` and ``probabilities``."""
-        probabilities = answers["probabilities"]
-        return {
-            "label": tf.gather(tf.constant(self.labels), tf.argmax(probabilities, axis=-1)),
-            "score": tf.reduce_max(probabilities, axis=-1),
-            "probabilities": probabilities,
-        }
+        return Labelling(self.labels).named(answers["probabilities"])
 
     def card(self) -> dict[str, Any]:
         """What a user of the export must know."""
@@ -322,11 +315,7 @@ class Video(Task[options.Options]):
             how = f"every {self.sampler.stride}. frame"
         shown = np.zeros((1, 2, 4, 4, 3), int).tolist()
         return {
-            "outputs": {
-                "label": "name of the likeliest label",
-                "score": "its probability, 0 to 1",
-                "probabilities": "probability of each label, in the order of `labels`, 0 to 1",
-            },
+            "outputs": Labelling(self.labels).meanings(),
             "labels": self.labels,
             "rules": [
                 f"A video is RGB frames in bytes, all of one size, of any number: {clips} clips of "

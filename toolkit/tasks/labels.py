@@ -1,4 +1,7 @@
-"""What probabilities of labels say: names, scores, and where they were most wrong."""
+"""What probabilities of labels say, in every task that answers by labels.
+
+Names, scores, where they were most wrong, and what an export tells of them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from toolkit.metrics.bootstrap import intervals
@@ -15,67 +19,74 @@ from toolkit.metrics.classification import (
     confusion_matrix,
     per_class,
 )
-from toolkit.tasks.sentiment.pooling import pooled
+from toolkit.tasks.base import Tensors
 
 if TYPE_CHECKING:
+    from toolkit.data.table import Table
     from toolkit.recipe import EvaluateOptions
 
 HARDEST = 20
 Floats = NDArray[Any]
+Scorer = SingleLabelScorer | MultiLabelScorer
 
 
 class Labelling:
-    """One label for each text, or several at once.
+    """One label for each example, or several at once.
+
+    Probabilities are ``(examples, labels)``; the right labels are numbers, ``(examples,)``, or,
+    where there may be several, ``(examples, labels)`` of 0 and 1.
 
     Args:
         names: the labels, in the order of the probabilities' columns.
-        threshold: from which probability a label is given; None where a text has one label.
+        threshold: from which probability a label is given; None where an example has one label.
         separator: between the names of several labels.
     """
 
-    def __init__(self, names: list[str], threshold: float | None, separator: str) -> None:
+    def __init__(
+        self, names: list[str], threshold: float | None = None, separator: str = ","
+    ) -> None:
         self.names = names
         self.threshold = threshold
         self.separator = separator
 
     def predicted(self, probabilities: Floats) -> NDArray[np.int64]:
-        """Label numbers ``(texts,)``, or ``(texts, labels)`` of 0 and 1."""
+        """Label numbers ``(examples,)``, or ``(examples, labels)`` of 0 and 1."""
         if self.threshold is None:
             return np.asarray(probabilities.argmax(1), np.int64)
         return np.asarray(probabilities >= self.threshold, np.int64)
 
-    def scorer(self, probabilities: Floats, labels: Floats) -> SingleLabelScorer | MultiLabelScorer:
-        """What scores any resample of the texts."""
+    def scorer(self, probabilities: Floats, labels: Floats) -> Scorer:
+        """What scores any resample of the examples."""
         if self.threshold is None:
             return SingleLabelScorer(probabilities, labels)
         return MultiLabelScorer(probabilities, labels, self.threshold)
 
-    def members(
-        self, logits: Floats, labels: Floats, powers: dict[str, float]
-    ) -> dict[str, dict[str, float]]:
-        """What each of several models counts, and its scores by itself.
+    def report(
+        self,
+        probabilities: Floats,
+        labels: Floats,
+        chosen: EvaluateOptions,
+        scorer: Scorer | None = None,
+        groups: NDArray[Any] | None = None,
+    ) -> dict[str, Any]:
+        """Scores with intervals, those of each label, and the confusion matrix.
 
         Args:
-            logits: ``(texts, members, labels)``.
+            probabilities: the answers.
             labels: the right ones.
-            powers: by the members' names, in their order.
+            chosen: how it is judged.
+            scorer: in place of :meth:`scorer`.
+            groups: of each example, by number, where the intervals are over groups.
         """
-        several = self.threshold is not None
-        found = {}
-        for number, (name, power) in enumerate(powers.items()):
-            alone = np.asarray(pooled(logits[:, number : number + 1], np.ones(1), several))
-            found[name] = {"power": float(power), **self.scorer(alone, labels)()}
-        return found
-
-    def report(
-        self, probabilities: Floats, labels: Floats, chosen: EvaluateOptions
-    ) -> dict[str, Any]:
-        """Scores with intervals, those of each label, and the confusion matrix."""
-        scorer = self.scorer(probabilities, labels)
+        scorer = scorer or self.scorer(probabilities, labels)
         report: dict[str, Any] = {"scores": scorer()}
         if chosen.bootstrap:
             report["intervals"] = intervals(
-                scorer, len(labels), resamples=chosen.bootstrap, confidence=chosen.confidence
+                scorer,
+                len(labels),
+                resamples=chosen.bootstrap,
+                confidence=chosen.confidence,
+                groups=groups,
             )
         predicted = self.predicted(probabilities)
         report["per_class"] = per_class(predicted, labels, self.names)
@@ -85,9 +96,15 @@ class Labelling:
         return report
 
     def hardest(
-        self, probabilities: Floats, labels: Floats
+        self, probabilities: Floats, labels: Floats, table: Table
     ) -> tuple[NDArray[np.int64], list[dict[str, Any]]]:
-        """The errors that the model was surest of: their rows, and what was said of each."""
+        """The errors that the model was surest of: their rows, and what was said of each.
+
+        Args:
+            probabilities: the answers.
+            labels: the right ones.
+            table: whose rows they are of.
+        """
         predicted = self.predicted(probabilities)
         if self.threshold is None:
             wrong = predicted != labels
@@ -98,6 +115,7 @@ class Labelling:
         rows = np.flatnonzero(wrong)[np.argsort(right[wrong], kind="stable")][:HARDEST]
         return rows, [
             {
+                "where": table.where(int(row)),
                 "label": self.written(labels[row]),
                 "prediction": self.written(predicted[row]),
                 "probability_of_label": round(float(right[row]), 4),
@@ -120,3 +138,24 @@ class Labelling:
         answers = [self.written(label) for label in self.predicted(probabilities)]
         columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(self.names)}
         return pd.DataFrame({"prediction": answers, "score": sure, **columns})
+
+    def named(self, probabilities: Any) -> Tensors:
+        """The same in a graph: ``label`` and ``score``, or ``labels``; ``probabilities``."""
+        if self.threshold is not None:
+            given = tf.cast(probabilities >= self.threshold, tf.int32)
+            return {"labels": given, "probabilities": probabilities}
+        return {
+            "label": tf.gather(tf.constant(self.names), tf.argmax(probabilities, axis=-1)),
+            "score": tf.reduce_max(probabilities, axis=-1),
+            "probabilities": probabilities,
+        }
+
+    def meanings(self) -> dict[str, str]:
+        """What :meth:`named` gives, for a user of an export."""
+        outputs = {"probabilities": "probability of each label, in the order of `labels`, 0 to 1"}
+        if self.threshold is not None:
+            outputs["labels"] = "1 for each label that is given, in the order of `labels`, else 0"
+        else:
+            outputs["label"] = "name of the likeliest label"
+            outputs["score"] = "its probability, 0 to 1"
+        return outputs
