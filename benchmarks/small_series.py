@@ -69,8 +69,7 @@ def ours(frame: pd.DataFrame) -> dict[str, Any]:
     naive = ridge.toward("seasonal_naive", *task.lengths, task.season)
     errors = [reporting.score_map(task, one, test).scores(quantiles=False)["mase"]
               for one in (weights, naive)]  # fmt: skip
-    before, after = (np.concatenate([y - x @ weights for x, y in ridge.windows(one)])
-                     for one in (train, test))  # fmt: skip
+    before, after = (ridge.residuals(one, weights) for one in (train, test))
     low, high = np.quantile(before, (0.1, 0.9), axis=0)
     found = {"ratio": errors[0] / errors[1], "windows": len(test), "ahead": task.prediction_length,
              "season": task.season}  # fmt: skip

@@ -84,6 +84,13 @@ SIGNALS = [
         dynamic_time=False,
     ),
     Case(
+        "time_projection_individual",
+        lambda: layers.TimeProjection(5, individual=True),
+        series(4, 23, 2),
+        mask=None,
+        dynamic_time=False,
+    ),
+    Case(
         "interpretable_attention",
         lambda: layers.InterpretableAttention(6, num_heads=2),
         lambda rng: (

@@ -15,7 +15,16 @@ from toolkit.data.series_reading import read_series
 from toolkit.data.splits import load_splits
 from toolkit.data.table import Source, Table
 from toolkit.errors import DataError
-from toolkit.tasks.forecasting import backtests, clock, losses, origins, ridge, trial
+from toolkit.tasks.forecasting import (
+    backtests,
+    clock,
+    individual,
+    losses,
+    origins,
+    reporting,
+    ridge,
+    trial,
+)
 from toolkit.tasks.forecasting.models import distances
 from toolkit.tasks.forecasting.options import ForecastingSection, Options
 from toolkit.tasks.forecasting.task import Forecasting
@@ -208,7 +217,8 @@ def test_the_clock_against_pandas() -> None:
 
 def test_the_ridge_against_least_squares() -> None:
     prepared, splits = task(hours())
-    x, y = map(np.concatenate, zip(*ridge.windows(prepared.examples(splits.train)), strict=True))
+    every = ridge.windows(prepared.examples(splits.train))
+    x, y, _ = map(np.concatenate, zip(*every, strict=True))
     want = np.linalg.solve(x.T @ x + 5 * np.eye(x.shape[1]), x.T @ y)
     found = ridge.moments(prepared.examples(splits.train))
     got = found.solve(5 - 1e-6 * np.trace(found.inputs) / len(found.inputs))
@@ -225,6 +235,94 @@ def test_a_ridge_goes_from_its_baseline_to_least_squares() -> None:
     np.testing.assert_allclose(found.solve(0, toward), found.solve(0), atol=1e-3)
     both = found.solutions(10, np.stack([toward, 0 * toward]))
     np.testing.assert_allclose(both, [found.solve(10, toward), found.solve(10)], atol=1e-9)
+
+
+# -- maps of single targets -----------------------------------------------------------------------
+
+
+def unlike(rows: int = 6300) -> pd.DataFrame:
+    """Noise, of which the mean tells most, and a walk of which the last value does."""
+    random = np.random.default_rng(0)
+    walk = np.zeros(rows)
+    for row in range(1, rows):
+        walk[row] = 0.95 * walk[row - 1] + random.standard_normal()
+    return hours(rows).assign(a=random.standard_normal(rows), b=walk)
+
+
+def settled(frame: pd.DataFrame, own: Any = "auto") -> tuple[Forecasting, Any]:
+    section = {"type": "linear", "individual": own}
+    return task(frame, section, task=TASK | {"budget": 0})
+
+
+def test_unlike_columns_get_maps_of_their_own() -> None:
+    errors = {}
+    for own in (False, "auto"):
+        prepared, splits = settled(unlike(), own)
+        weights = prepared.linear_map(prepared.examples(splits.train))
+        scorer = reporting.score_map(prepared, weights, prepared.examples(splits.test))
+        errors[own] = scorer.scores(quantiles=False)["mse"]
+        assert weights.shape == (*((2,) if own else ()), CONTEXT + 1, AHEAD)
+    assert errors["auto"] < 0.95 * errors[False]
+    assert "with maps for a, b" in prepared.decisions["model.individual"].reason
+
+
+def test_maps_of_single_targets_are_ridges_toward_the_shared_one() -> None:
+    prepared, splits = settled(unlike(), True)
+    examples = prepared.examples(splits.train)
+    x, y, of = map(np.concatenate, zip(*ridge.windows(examples), strict=True))
+    toward = ridge.toward("last_value", CONTEXT, AHEAD, 24)
+    shared = ridge.moments(examples).solve(prepared.strength, toward)
+    weights = prepared.linear_map(examples)
+    for target, strength in enumerate(prepared.individual):
+        mine = x[of == target].astype(np.float64)
+        penalty = (strength + 1e-6 * np.sum(mine**2) / x.shape[1]) * np.eye(x.shape[1])
+        right = mine.T @ (y[of == target] - mine @ shared)
+        want = shared + np.linalg.solve(mine.T @ mine + penalty, right)
+        np.testing.assert_allclose(weights[target], want, atol=1e-3)
+    left = np.mean(ridge.residuals(examples, weights) ** 2)
+    assert left < np.mean(ridge.residuals(examples, shared) ** 2)
+
+
+def test_a_model_answers_by_the_maps_of_its_targets_and_keeps_them(tmp_path: Path) -> None:
+    prepared, splits = settled(unlike())
+    model = prepared.build_model()
+    prepared.initialise(model, prepared.examples(splits.train))
+    examples = prepared.examples(splits.test)
+    batch = examples.batch(np.arange(len(examples)))
+    point = np.asarray(prepared.answer(model, batch.inputs)["forecast"])[..., 0]
+    weights = prepared.linear_map(prepared.examples(splits.train))
+    scores = reporting.score_map(prepared, weights, examples).scores(quantiles=False)
+    scale = batch.inputs["scale"][:, 1][:, None]
+    center = batch.inputs["scale"][:, 0][:, None]
+    error = np.mean(((point - center) / scale - batch.targets["target"]) ** 2)
+    assert error == pytest.approx(scores["mse"], rel=1e-4)
+    prepared.save(tmp_path)
+    again = Forecasting(prepared.options)
+    again.load(tmp_path)
+    assert again.individual == prepared.individual
+    assert again.build_model().get_layer("linear").kernel.shape == (2, CONTEXT, AHEAD)
+
+
+def test_one_map_for_all_where_columns_are_alike_or_there_is_no_telling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alike = hours(6300).assign(b=hours(6300)["a"] + 5)
+    assert settled(alike)[0].individual == []
+    assert settled(unlike(400))[0].individual == []
+    assert task(unlike(), "seasonal_naive")[0].individual == []
+    assert "model.individual" not in task(unlike(), "drift")[0].decisions
+    monkeypatch.setattr(individual, "MOST", 2 * (CONTEXT + 1) * AHEAD - 1)
+    assert settled(unlike())[0].individual == []
+    assert len(settled(unlike(400), True)[0].individual) == 2
+
+
+def test_targets_are_summed_up_as_many_at_a_time_as_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together, _ = settled(unlike())
+    monkeypatch.setattr(individual, "MEMORY", 1)
+    alone, _ = settled(unlike())
+    assert alone.individual == together.individual != []
 
 
 # -- how wrong forecasts of little data are ------------------------------------------------------

@@ -27,12 +27,14 @@ def build(
     seasonal: bool = False,
     missing: Method = "interpolate",
     linear: bool = True,
+    individual: bool = False,
     network: Network | None = None,
 ) -> keras.Model:
     """Build a forecaster of every channel by the same weights (channel independence).
 
     The last value is taken away from each window and given back to its forecast, as is the
-    seasonal part. The linear map is not trained but set; a network adds to it.
+    seasonal part. The linear map, or that of each channel, is not trained but set; a network adds
+    to it.
 
     Args:
         context_length: steps looked back on.
@@ -45,6 +47,7 @@ def build(
         seasonal: whether there is an input ``season``.
         missing: what stands in gaps, as in :class:`toolkit.layers.FillGaps`.
         linear: whether there is a linear map.
+        individual: whether there is one for each channel.
         network: what adds to it.
 
     Returns:
@@ -74,7 +77,7 @@ def build(
     scale = ops.std(history, axis=1, keepdims=True)
     forecast = level + ops.zeros_like(history[:, :1])
     if linear:
-        projection = layers.TimeProjection(prediction_length, "zeros", name="linear")
+        projection = layers.TimeProjection(prediction_length, "zeros", individual, name="linear")
         projection.trainable = False
         forecast = forecast + projection(history)
     else:

@@ -10,7 +10,7 @@ import numpy as np
 from toolkit.data.frequency import DAY, Frequency
 from toolkit.data.series import Series
 from toolkit.tasks.base import Decision
-from toolkit.tasks.forecasting import cutting, options, origins, ridge, trial
+from toolkit.tasks.forecasting import cutting, individual, options, origins, ridge, trial
 from toolkit.tasks.forecasting.scaling import Scaler
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def settle(task: Forecasting, splits: Splits, series: Series) -> None:
             f"of {', '.join(map(str, grid.contexts))}, by validation error {choice.error:.4g}",
         )
     task.windows = len(task.cut(series))
+    individual.settle(task, last, choice.weights, little=bool(earlier))
     before = cutting.histories(task, series)
     task.shortest = int(before[before > 0].min())
     if task.model_options == "auto":
@@ -139,6 +140,7 @@ class Choice:
     strength: float
     toward: str
     scaler: Scaler
+    weights: ridge.Floats
 
 
 def _try(task: Forecasting, origin: origins.Origin, season: int, grid: Grid) -> Choice:
@@ -167,6 +169,6 @@ def _best_of_context(
         for name, weights in zip(grid.towards, maps, strict=True):
             error = held.error(weights)
             if best is None or error < best.error:
-                best = Choice(error, context, strength, name, task.scaler)
+                best = Choice(error, context, strength, name, task.scaler, weights)
     assert best is not None
     return best

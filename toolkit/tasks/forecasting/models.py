@@ -27,6 +27,7 @@ def build(
     prediction_length: int,
     channels: int,
     levels: Sequence[float],
+    individual: bool,
     distribution: Family | None,
     past: int,
     known: int,
@@ -53,6 +54,7 @@ def build(
         seasonal=seasonal,
         missing=missing,
         linear=linear,
+        individual=individual,
         network=network,
     )
 
@@ -95,12 +97,12 @@ def set_spread(
     Args:
         spread: the layer.
         examples: of the training part.
-        weights: the map and its bias.
+        weights: the map and its bias, or those of each target.
         levels: of the quantiles.
     """
     targets = examples.past["target"].shape[1]
-    left = [y - x @ weights for x, y in ridge.windows(examples, RESIDUALS)]
-    each = np.concatenate(left).astype(np.float32)  # (windows x targets, steps)
+    left = ridge.residuals(examples, weights, RESIDUALS)
+    each = left.astype(np.float32)  # (windows x targets, steps)
     # without gaps, windows of each part come with their targets in turn
     if len(each) % targets == 0 and not np.isnan(examples.rows).any():  # type: ignore[arg-type]
         found = np.quantile(each.reshape(-1, targets, each.shape[1]), levels, axis=0).astype(float)
@@ -118,13 +120,13 @@ def set_distribution(layer: Any, examples: WindowExamples, weights: Floats) -> N
     Args:
         layer: the DistributionParameters.
         examples: of the training part.
-        weights: the map and its bias.
+        weights: the map and its bias, or those of each target.
     """
     raw, *exponent = (np.array(each) for each in layer.get_weights())
     if layer.family == "negative_binomial":
         raw[:] = np.log(np.expm1(1 / 3))
     else:
-        left = np.concatenate([y - x @ weights for x, y in ridge.windows(examples, RESIDUALS)])
+        left = ridge.residuals(examples, weights, RESIDUALS)
         raw[..., 0] = np.log(np.expm1(np.maximum(left.std(axis=0), LEAST)))[:, None]
         raw[..., 1:] = np.log(np.expm1(3.0))
     layer.set_weights([raw, *exponent])

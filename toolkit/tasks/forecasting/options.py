@@ -182,6 +182,11 @@ class LinearModel(Section):
         description="The forecast that the ridge shrinks towards; auto: the last value, or on "
         "little data what is best on the validation part.",
     )
+    individual: bool | Auto = Field(
+        "auto",
+        description="A map for each column, drawn towards the one that all share; auto: for those "
+        "where it pays on the validation part, unless there is little data.",
+    )
 
 
 class Network(Section):

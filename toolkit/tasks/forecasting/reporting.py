@@ -38,7 +38,7 @@ def scorer(task: Forecasting, forecast: NDArray[Any], examples: WindowExamples) 
 
 
 def score_map(task: Forecasting, weights: NDArray[Any], examples: WindowExamples) -> ForecastScorer:
-    """The same of a linear map and its bias, ``(context + 1, prediction)``, points alone."""
+    """The same of a linear map and its bias, or those of each target, points alone."""
     found = _scorer(task, task.options.task.quantiles, examples)
     context = task.context_length
     for rows, batch in _parts(examples):
@@ -49,8 +49,7 @@ def score_map(task: Forecasting, weights: NDArray[Any], examples: WindowExamples
             history, ahead = history - season[:, :context], season[:, context:]
         history = ridge.fill(history)
         level = history[:, -1:]
-        mapped = np.einsum("btc,th->bhc", history - level, weights[:-1].astype(np.float32))
-        point = mapped + weights[-1][:, None] + level + ahead
+        point = ridge.project(history - level, weights) + level + ahead
         center, scale = batch.inputs["scale"][:, :1], batch.inputs["scale"][:, 1:]
         _add(task, found, batch, rows, examples, point * scale + center, None)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,20 @@ class Moments:
 
     inputs: Floats
     cross: Floats
-    outputs: float
-    count: int
+    outputs: float = 0.0
+    count: int = 0
+
+    @classmethod
+    def none(cls, context: int, ahead: int) -> Moments:
+        """Of no windows yet."""
+        return cls(np.zeros((context + 1, context + 1)), np.zeros((context + 1, ahead)))
+
+    def add(self, x: NDArray[Any], y: NDArray[Any]) -> None:
+        """Add ``(windows, context + 1)`` and ``(windows, prediction)``."""
+        self.inputs += x.T @ x
+        self.cross += x.T @ y
+        self.outputs += float(np.sum(y.astype(np.float64) ** 2))
+        self.count += len(x)
 
     def shorter(self, context: int) -> Moments:
         """The same for windows of fewer steps: the last ones."""
@@ -70,23 +82,52 @@ class Moments:
 
 def moments(examples: WindowExamples) -> Moments:
     """Add up the windows, or evenly chosen ones of very many."""
-    context, ahead = examples.context_length, examples.prediction_length
-    inputs, cross = np.zeros((context + 1, context + 1)), np.zeros((context + 1, ahead))
-    outputs, count = 0.0, 0
-    for x, y in windows(examples):
-        inputs += x.T @ x
-        cross += x.T @ y
-        outputs += float(np.sum(y.astype(np.float64) ** 2))
-        count += len(x)
-    return Moments(inputs, cross, outputs, count)
+    found = Moments.none(examples.context_length, examples.prediction_length)
+    for x, y, _ in windows(examples):
+        found.add(x, y)
+    return found
+
+
+def moments_of_targets(examples: WindowExamples, targets: Iterable[int]) -> list[Moments]:
+    """The same of each of some targets by itself."""
+    lengths = examples.context_length, examples.prediction_length
+    found = {target: Moments.none(*lengths) for target in targets}
+    for x, y, of in windows(examples):
+        for target, each in found.items():
+            each.add(x[of == target], y[of == target])
+    return list(found.values())
+
+
+def residuals(examples: WindowExamples, weights: Floats, most: int = MOST) -> NDArray[Any]:
+    """``(windows, prediction)``: what a map leaves over of windows of single series.
+
+    Args:
+        examples: what is forecast.
+        weights: ``(context + 1, prediction)``, or a map for each target.
+        most: windows that are looked at.
+    """
+    left = []
+    for x, y, of in windows(examples, most):
+        if weights.ndim == 2:
+            left.append(y - x @ weights)
+            continue
+        each = y.astype(np.float64)
+        for target, own in enumerate(weights):
+            each[of == target] -= x[of == target] @ own
+        left.append(each)
+    return np.concatenate(left)
 
 
 def windows(
     examples: WindowExamples, most: int = MOST
-) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """``(windows, context + 1)`` and ``(windows, prediction)`` of single series, in parts.
+) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]]:
+    """Windows of single series, in parts.
 
     Windows with nothing missing ahead; what is missing in the context is filled.
+
+    Yields:
+        ``(windows, context + 1)`` steps and a 1, ``(windows, prediction)`` steps ahead, and the
+        numbers of the targets that they are of, ``(windows,)``.
     """
     targets = examples.past["target"].shape[1]
     chosen = np.arange(len(examples))
@@ -103,10 +144,21 @@ def windows(
             y = y - season[:, examples.context_length :]
         x = fold(fill(x))
         y = fold(y)
+        of = np.tile(np.arange(targets), len(rows))
         level = x[:, -1:]
         whole = ~np.isnan(y).any(axis=1)
         x = np.concatenate([x - level, np.ones_like(level)], axis=1)
-        yield x[whole], (y - level)[whole]
+        yield x[whole], (y - level)[whole], of[whole]
+
+
+def project(history: NDArray[Any], weights: Floats) -> NDArray[Any]:
+    """A map, or one for each target, of ``(batch, context, targets)``, in single precision."""
+    kernel = weights[..., :-1, :].astype(np.float32)
+    bias = weights[..., -1, :].astype(np.float32)
+    if weights.ndim == 2:
+        return np.asarray(np.einsum("btc,th->bhc", history, kernel) + bias[:, None])
+    mapped = np.einsum("btc,cth->bhc", history, kernel, optimize=True)
+    return np.asarray(mapped + bias.T)
 
 
 def fold(values: NDArray[np.float32]) -> NDArray[np.float32]:

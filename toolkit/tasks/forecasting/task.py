@@ -34,6 +34,7 @@ from toolkit.tasks.forecasting import (
     clock,
     cutting,
     distributions,
+    individual,
     losses,
     models,
     options,
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
     from toolkit.data.splits import Splits
 
 SETTLED = (
-    "season", "context_length", "prediction_length", "shortest", "strength", "toward", "widening",
-    "windows",
+    "season", "context_length", "prediction_length", "shortest", "strength", "toward", "individual",
+    "widening", "windows",
 )  # fmt: skip
 
 
@@ -69,6 +70,7 @@ class Forecasting(Task[options.Options]):
         self.shortest = 1  # history that training has seen before a window
         self.strength = 100.0
         self.toward = "last_value"
+        self.individual: list[float] = []  # strengths of the targets' own maps, where there are any
         self.widening = 1.0  # errors on steps not learnt from, beside those on the training part
         self.windows = 0
         self.scaler: Scaler | None = None
@@ -256,6 +258,7 @@ class Forecasting(Task[options.Options]):
             prediction_length=self.prediction_length,
             channels=len(self.targets),
             levels=self.options.task.quantiles,
+            individual=bool(self.individual),
             distribution=self.options.task.distribution,
             past=len(self.feature_names(self.layout.past)) if reads else 0,
             known=known if reads else 0,
@@ -274,7 +277,7 @@ class Forecasting(Task[options.Options]):
             return  # a model of the user's own
         weights = self.linear_map(examples)
         if "linear" in names:
-            model.get_layer("linear").set_weights([weights[:-1], weights[-1]])
+            model.get_layer("linear").set_weights([weights[..., :-1, :], weights[..., -1, :]])
         elif isinstance(self.model_options, options.Network):
             weights = ridge.toward("last_value", *self.lengths, 1)
         spread = model.get_layer("spread")
@@ -289,11 +292,12 @@ class Forecasting(Task[options.Options]):
         return self.context_length, self.prediction_length
 
     def linear_map(self, examples: WindowExamples) -> NDArray[np.float64]:
-        """The map and bias of the linear part, ``(context + 1, prediction)``."""
+        """The map and bias of the linear part, ``(context + 1, prediction)``, or of each target."""
         if isinstance(self.model_options, options.Baseline):
             return ridge.toward(self.model_options.type, *self.lengths, self.season)
         toward = ridge.toward(self.toward, *self.lengths, self.season)
-        return ridge.moments(examples).solve(self.strength, toward)
+        shared = ridge.moments(examples).solve(self.strength, toward)
+        return individual.maps(self, examples, shared) if self.individual else shared
 
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
         """Error of the point and pinball loss of the quantiles, or the negative likelihood."""
