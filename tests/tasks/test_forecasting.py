@@ -20,13 +20,15 @@ from toolkit.tasks.forecasting import (
     clock,
     individual,
     losses,
+    models,
     origins,
     reporting,
     ridge,
     trial,
 )
 from toolkit.tasks.forecasting.models import distances
-from toolkit.tasks.forecasting.options import ForecastingSection, Options
+from toolkit.tasks.forecasting.options import GRU, ForecastingSection, Options
+from toolkit.tasks.forecasting.options import Transformer as TransformerSection
 from toolkit.tasks.forecasting.task import Forecasting
 
 CONTEXT, AHEAD = 24, 6
@@ -323,6 +325,19 @@ def test_targets_are_summed_up_as_many_at_a_time_as_there_is_room_for(
     monkeypatch.setattr(individual, "MEMORY", 1)
     alone, _ = settled(unlike())
     assert alone.individual == together.individual != []
+
+
+def test_a_transformer_of_few_windows_is_narrow() -> None:
+    prepared, _ = task(hours(), "transformer")
+    sizes = prepared.model_options
+    assert (sizes.hidden_dim, sizes.dropout) == (16, 0.4)
+    assert prepared.decisions["model.hidden_dim"].value == 16
+    written, _ = task(hours(), {"type": "transformer", "hidden_dim": 8, "dropout": 0.1})
+    assert (written.model_options.hidden_dim, written.model_options.dropout) == (8, 0.1)
+    assert not {"model.hidden_dim", "model.dropout"} & set(written.decisions)
+    many = models.sized(TransformerSection(), models.FEW)
+    assert (many.hidden_dim, many.dropout) == (32, 0.2)
+    assert models.sized(GRU(), 1).dropout == 0.2
 
 
 # -- how wrong forecasts of little data are ------------------------------------------------------

@@ -10,7 +10,15 @@ import numpy as np
 from toolkit.data.frequency import DAY, Frequency
 from toolkit.data.series import Series
 from toolkit.tasks.base import Decision
-from toolkit.tasks.forecasting import cutting, individual, options, origins, ridge, trial
+from toolkit.tasks.forecasting import (
+    cutting,
+    individual,
+    models,
+    options,
+    origins,
+    ridge,
+    trial,
+)
 from toolkit.tasks.forecasting.scaling import Scaler
 
 if TYPE_CHECKING:
@@ -91,10 +99,20 @@ def settle(task: Forecasting, splits: Splits, series: Series) -> None:
     if task.model_options == "auto":
         task.model_options = options.LinearModel()
         task.model_options, task.decisions["model"] = trial.choose(task, series, validation)
+    _settle_size(task)
     several = "by validation error" if len(grid.towards) > 1 else "no season, or much data"
     for key, reason in (("strength", "by validation error"), ("toward", several)):
         if getattr(task.model_options, key, "auto") == "auto":
             task.decisions[f"model.{key}"] = Decision(getattr(task, key), reason)
+
+
+def _settle_size(task: Forecasting) -> None:
+    """Settle the sizes that a network's section leaves open."""
+    windows, written = task.windows * len(task.targets), task.model_options
+    task.model_options = models.sized(written, windows)
+    for name, value in task.model_options.model_dump().items():
+        if getattr(written, name, None) == "auto" and value != "auto":
+            task.decisions[f"model.{name}"] = Decision(value, f"{windows:,} training windows")
 
 
 def contexts(task: Forecasting, series: Series, validation: Series) -> list[int]:

@@ -18,6 +18,7 @@ from toolkit.tasks.forecasting import options, ridge
 Floats = NDArray[np.float64]
 LEAST = 1e-3  # distance between quantiles, in scaled units
 RESIDUALS = 100_000  # windows of single series whose residuals are looked at
+FEW = 100_000  # windows of single series below which a Transformer is narrow
 
 
 def build(
@@ -59,34 +60,47 @@ def build(
     )
 
 
+def sized(section: Any, windows: int) -> Any:
+    """A network's section with what it leaves open: a Transformer soon knows few windows by heart.
+
+    Args:
+        section: of any model.
+        windows: of single series, to train on.
+    """
+    narrow = isinstance(section, options.Transformer) and windows < FEW
+    usual = {"dropout": 0.4 if narrow else 0.2, "hidden_dim": 16 if narrow else 32}
+    chosen = {name: value for name, value in usual.items() if getattr(section, name, 0) == "auto"}
+    return section.model_copy(update=chosen)
+
+
 def build_network(
     model: Any, context: int, season: int, static: tuple[int, int], seed: int
 ) -> forecaster.Network:
-    """Build what adds to the linear forecast."""
+    """Build what adds to the linear forecast; its section is :func:`sized`."""
+    dropout: float = model.dropout
     if isinstance(model, options.Transformer):
+        assert model.hidden_dim != "auto"
         length = min(model.patch_length, context)
         return forecaster.transformer(
             length, min(model.patch_step, length), model.num_layers, model.num_heads,
-            model.hidden_dim, model.intermediate_dim, model.dropout, seed,
+            model.hidden_dim, model.intermediate_dim, dropout, seed,
         )  # fmt: skip
     if isinstance(model, options.TFT):
-        return temporal_fusion.tft(model.hidden_dim, model.num_heads, model.dropout, seed, static)
+        return temporal_fusion.tft(model.hidden_dim, model.num_heads, dropout, seed, static)
     if isinstance(model, options.TCN):
         depth = model.num_layers
         if depth == "auto":
             reach = max(2.0, context / (2 * max(model.kernel_size - 1, 1)))
             depth = int(np.clip(np.ceil(np.log2(reach)), 1, 8))
-        return forecaster.tcn(model.filters, depth, model.kernel_size, model.dropout, seed)
+        return forecaster.tcn(model.filters, depth, model.kernel_size, dropout, seed)
     written = model.segment_length
     usual = max(1, season // 2 if 4 <= season <= 48 else 8)
     segment = min(usual if written == "auto" else written, context)
     if isinstance(model, options.Hybrid):
         return forecaster.hybrid(
-            model.hidden_dim, model.num_layers, model.num_heads, segment, model.dropout, seed
+            model.hidden_dim, model.num_layers, model.num_heads, segment, dropout, seed
         )
-    return forecaster.recurrent(
-        model.type, model.units, model.num_layers, segment, model.dropout, seed
-    )
+    return forecaster.recurrent(model.type, model.units, model.num_layers, segment, dropout, seed)
 
 
 def set_spread(

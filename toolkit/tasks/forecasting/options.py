@@ -195,7 +195,11 @@ class Network(Section):
     linear: bool = Field(
         True, description="Add to the closed-form linear forecast; false: the network alone."
     )
-    dropout: Rate = Field(0.2, description="Of every sublayer and before the forecast.")
+    dropout: Rate | Auto = Field(
+        "auto",
+        description="Of every sublayer and before the forecast; auto: 0.2, of a Transformer of few "
+        "windows 0.4.",
+    )
 
 
 class Recurrent(Network):
@@ -237,7 +241,9 @@ class Transformer(Network):
     patch_step: Count = Field(8, description="Steps from one patch to the next.")
     num_layers: Count = Field(2, description="Encoder layers.")
     num_heads: Count = Field(4, description="Heads of the attention.")
-    hidden_dim: Count = Field(32, description="Width of a token.")
+    hidden_dim: Count | Auto = Field(
+        "auto", description="Width of a token; auto: 16 of few windows, else 32."
+    )
     intermediate_dim: Count = Field(64, description="Width within the feed-forward part.")
 
 

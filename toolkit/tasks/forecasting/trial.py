@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from toolkit.tasks.base import Decision
-from toolkit.tasks.forecasting import options
+from toolkit.tasks.forecasting import models, options
 
 if TYPE_CHECKING:
     from toolkit.data.series import Series
@@ -41,7 +41,7 @@ def choose(task: Forecasting, train: Series, validation: Series) -> tuple[Any, D
     errors: dict[str, tuple[float, Any]] = {}
     start = np.inf
     for candidate in CANDIDATES:
-        section = candidate()
+        section = models.sized(candidate(), windows)
         start, error = _tried(task, section, train, validation, budget)
         errors[candidate.__name__.lower()] = (error, section)
     best = min(errors, key=lambda name: errors[name][0])

@@ -244,7 +244,7 @@ def _band(size: Any, most: float, places: Any, draws: Draws) -> Any:
 
 
 def _quietest(features: Any, num_frames: Any) -> Any:
-    """The mean of the frames below the clip's mean loudness less a deviation: ``(batch, bins)``."""
+    """The quietest frame, or the mean of several that are as quiet: ``(batch, bins)``."""
     mask = tf.sequence_mask(num_frames, tf.shape(features)[1])
     loudness = tf.reduce_mean(features, -1)
     lowest = tf.reduce_min(tf.where(mask, loudness, np.inf), 1, keepdims=True)
