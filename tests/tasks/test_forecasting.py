@@ -340,6 +340,18 @@ def test_a_transformer_of_few_windows_is_narrow() -> None:
     assert models.sized(GRU(), 1).dropout == 0.2
 
 
+def test_a_network_that_does_not_pay_leaves_the_start(tmp_path: Path) -> None:
+    sections = {"model": "transformer", "train": {"epochs": 2, "learning_rate": 0.5}}
+    run = toolkit.fit(
+        task=TASK, data={"train": hours()}, run=tmp_path / "run", export="none", **sections
+    )
+    manifest = run.directory.manifest()
+    assert manifest["best"]["step"] == 0
+    assert "no epoch's is better" in manifest["decisions"]["train.choose"]["reason"]
+    assert (run.path / "checkpoints").is_dir()
+    assert not np.any(run.model.get_layer("head").kernel)  # nothing is added to the linear map
+
+
 # -- how wrong forecasts of little data are ------------------------------------------------------
 
 

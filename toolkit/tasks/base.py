@@ -162,6 +162,14 @@ class Task(ABC, Generic[OptionsT]):
         The training examples may lie on disk; ``examples.sample()`` brings some into memory.
         """
 
+    @property
+    def starts_trained(self) -> bool:
+        """Whether :meth:`initialise` gives what answers well already.
+
+        The start is then validated too, and stays where nothing that is learnt is better.
+        """
+        return False
+
     @abstractmethod
     def loss(self, outputs: Any, targets: Tensors, weights: Any) -> Any:
         """Return the scalar ``sum(weights * loss)``.

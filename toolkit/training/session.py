@@ -109,6 +109,7 @@ class Session:
             if self.run.resuming:
                 self._resume()
             self._prepare()
+            self._judge_start()
             with StopRequest() as stop:
                 self._loop(stop)
             self._choose()
@@ -140,6 +141,18 @@ class Session:
             settled["xla"] = self.options.compile == "xla"
         self.engine.reset(xla=settled.get("xla", False))
         self.rule.holding = self.state.step < self.late_step
+
+    def _judge_start(self) -> None:
+        """Let what is learnt compete with the start, where that answers well already."""
+        best = self.state.best
+        if self.state.step or best.best_step is not None or not self.task.starts_trained:
+            return
+        scores = self.validator.scores(lambda done, total: self.progress.validating(0, done, total))
+        if not scores:
+            return
+        best.see(pick(scores, best.name), 0)
+        self.saver.save()
+        self.progress.say(f"start: validation_{best.name} {best.best:.4g}")
 
     def _learning_rate(self) -> float:
         if self.settings.learning_rate is not None:
@@ -329,6 +342,9 @@ class Session:
         step, score = best.best_step, best.best
         if step is None or self.options.choose == "last":
             step, score = self.state.step, self.state.history[-1].get(f"validation_{best.name}")
+        elif step == 0:
+            reason = f"validation {best.name} {score:.4g}: no epoch's is better"
+            self._decide("choose", Decision("start", reason))
         weights = answering_weights(self.model, self.rule, self.saver.load(step))
         self.chosen_step, self.chosen_score = step, score
         last = self.saver.newest_steps(self.options.average_checkpoints)

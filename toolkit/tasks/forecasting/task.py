@@ -287,6 +287,11 @@ class Forecasting(Task[options.Options]):
             models.set_distribution(spread, examples, weights)
 
     @property
+    def starts_trained(self) -> bool:
+        """A linear map or a baseline is whole, and what a network adds to it has to pay."""
+        return True
+
+    @property
     def lengths(self) -> tuple[int, int]:
         """Context and prediction."""
         return self.context_length, self.prediction_length
