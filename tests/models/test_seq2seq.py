@@ -46,10 +46,9 @@ def make(kind: str, **options: Any) -> Seq2Seq | Seq2SeqEnsemble:
 KINDS: tuple[Any, ...] = (
     "transformer",
     "rnn additive",
-    "ensemble",
     *(
         pytest.param(kind, marks=pytest.mark.slow)
-        for kind in ("hybrid", "rnn dot", "rnn fed", "rnn general", "rnn none")
+        for kind in ("ensemble", "hybrid", "rnn dot", "rnn fed", "rnn general", "rnn none")
     ),
 )
 

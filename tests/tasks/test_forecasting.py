@@ -506,7 +506,13 @@ def test_the_loss_is_its_formula(kind: Any) -> None:
     assert float(got) == pytest.approx(want, rel=1e-5)
 
 
-@pytest.mark.parametrize("model", NETWORKS.values(), ids=list(NETWORKS))
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(section, id=name, marks=[pytest.mark.slow] * (name in ("tft", "lstm")))
+        for name, section in NETWORKS.items()
+    ],
+)
 def test_loss_falls_from_the_linear_start(model: Any) -> None:
     prepared, splits = task(hours(200), model)
     examples = prepared.examples(splits.train)

@@ -22,7 +22,7 @@ def embedding(model: Any) -> Any:
     return model.layers[1].get_weights()[0]
 
 
-@pytest.mark.parametrize("compile_by", ["none", "xla"])
+@pytest.mark.parametrize("compile_by", ["none", pytest.param("xla", marks=pytest.mark.slow)])
 def test_late_weights_stay_for_an_epoch_and_then_learn_slower(
     tmp_path: Path, compile_by: str
 ) -> None:
