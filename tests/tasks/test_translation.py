@@ -482,9 +482,13 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_networks_side_by_side_are_served_as_one(tmp_path: Path) -> None:
-    settings = {"model": {"members": 2}, "export": "saved_model"}
-    whole = short(tmp_path / "run", 4, train={"ema": 0.9}, **settings)
+def test_networks_side_by_side_are_one_run(tmp_path: Path) -> None:
+    settings = {"model": {"members": 2}, "train": {"checkpoint_every": 4, "ema": 0.9}}
+    whole = short(tmp_path / "whole", 8, export="saved_model", **settings)
+    short(tmp_path / "parts", 4, **settings)
+    parts = short(tmp_path / "parts", 8, resume=True, **settings)
+    for a, b in zip(whole.model.get_weights(), parts.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
     asked = ["the old dog sees two red boats .", ""]
     served = tf.saved_model.load(str(whole.path / "export")).signatures["serve"]
     texts = [text.decode() for text in served(source=tf.constant(asked))["target"].numpy()]
