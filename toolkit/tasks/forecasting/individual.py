@@ -46,18 +46,17 @@ def settle(task: Forecasting, origin: Origin, shared: Floats, *, little: bool) -
     if wanted is False or (wanted == "auto" and (little or not few_targets)):
         return
     learnt, held = task.cut(origin.before), task.cut(origin.after)
-    found, before, after = [], 0.0, 0.0
-    for known, asked in zip(_moments(task, learnt), _moments(task, held), strict=True):
-        strength, error = _best(known, asked, shared, own=wanted is True)
-        found.append(strength)
-        before, after = before + asked.error(shared), after + error
-    if any(strength != SHARED for strength in found):
-        task.individual = found
+    moments = zip(_moments(task, learnt), _moments(task, held), strict=True)
+    every = [_errors(known, asked, shared) for known, asked in moments]
+    found = [_best(errors, own=wanted is True) for errors in every]
+    own = [name for name, one in zip(task.targets, found, strict=True) if one != SHARED]
+    task.individual = found if own else []
     if wanted == "auto":
-        own = [name for name, one in zip(task.targets, found, strict=True) if one != SHARED]
-        reason = f"validation error {before / targets:.4g} by one map for all"
+        before = sum(errors[SHARED] for errors in every) / targets
+        reason = f"validation error {before:.4g} by one map for all"
         if own:
-            reason += f", {after / targets:.4g} with maps for {', '.join(map(str, own))}"
+            after = sum(errors[one] for errors, one in zip(every, found, strict=True)) / targets
+            reason += f", {after:.4g} with maps for {', '.join(own)}"
         task.decisions["model.individual"] = Decision(bool(own), reason)
 
 
@@ -75,15 +74,16 @@ def maps(task: Forecasting, examples: WindowExamples, shared: Floats) -> Floats:
     return np.stack([shared if one == SHARED else known.solve(one, shared) for one, known in every])
 
 
-def _best(
-    learnt: ridge.Moments, held: ridge.Moments, shared: Floats, *, own: bool
-) -> tuple[float, float]:
-    """The strength with the smallest error, and that error; of the shared map unless ``own``."""
+def _errors(learnt: ridge.Moments, held: ridge.Moments, shared: Floats) -> dict[float, float]:
+    """A target's errors by the shared map, and by maps that are drawn to it, by their strength."""
     errors = {one: held.error(learnt.solve(one, shared)) for one in STRENGTHS}
-    best = min(errors, key=lambda strength: errors[strength])
-    if own or errors[best] < held.error(shared) * (1 - PAYS):
-        return best, errors[best]
-    return SHARED, held.error(shared)
+    return {SHARED: held.error(shared), **errors}
+
+
+def _best(errors: dict[float, float], *, own: bool) -> float:
+    """The best strength; the shared map where it does not pay, unless maps have to be ``own``."""
+    best = min(STRENGTHS, key=lambda strength: errors[strength])
+    return best if own or errors[best] < errors[SHARED] * (1 - PAYS) else SHARED
 
 
 def _moments(task: Forecasting, examples: WindowExamples) -> Iterator[ridge.Moments]:

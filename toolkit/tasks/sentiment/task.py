@@ -344,7 +344,7 @@ class Sentiment(Task[options.Options]):
         places, errors = self.labelling.hardest(probabilities, labels, table)
         written = self.raw(table.take(places).read())["text"]
         report["hardest_errors"] = [
-            {"where": error.pop("where"), "text": text, **error}
+            {"where": error["where"], "text": text, **error}
             for error, text in zip(errors, written, strict=True)
         ]
         return report
