@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from toolkit.data.columns import paths
 from toolkit.data.demo import demo_names
+from toolkit.data.files import FileFormat
 from toolkit.data.sources import Data, Opening, open_table
 from toolkit.data.video_files import Decoding, decode
 from toolkit.errors import DataError
@@ -45,6 +47,13 @@ def test_each_row_remembers_its_file(opening: Opening) -> None:
     assert table.where(2) == "part-2.csv, line 2"
     assert table.name == "part-0.csv and 2 more"
     assert table.source(2).folder == opening.folder
+
+
+def test_paths_in_a_data_frame_start_in_the_folder_that_is_named(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"audio": ["a.wav"]})
+    opening = Opening(format=FileFormat(folder=tmp_path))
+    assert paths(open_table(frame, opening), "audio") == [tmp_path / "a.wav"]
+    assert paths(open_table(frame), "audio") == [Path("a.wav")]
 
 
 def test_a_path_may_name_the_data_folder(opening: Opening, monkeypatch: pytest.MonkeyPatch) -> None:

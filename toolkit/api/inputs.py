@@ -24,7 +24,7 @@ from toolkit.data.files import (
 from toolkit.data.placement import open_on_disk, place
 from toolkit.data.report import raise_all
 from toolkit.data.roles import Role, missing_columns, text_columns
-from toolkit.data.sources import Opening, from_frame, open_table, paths_folder, resolve
+from toolkit.data.sources import Opening, open_table, paths_folder, resolve
 from toolkit.data.storing import Needs
 from toolkit.data.table import Source, Table
 from toolkit.data.text_files import open_bytes, readable
@@ -81,7 +81,7 @@ class InputReader:
         if not self.data.rows_alone:
             return iter([self._joined(inputs)])
         if isinstance(inputs, pd.DataFrame):
-            return self._cut(from_frame(inputs))
+            return self._cut(open_table(inputs, self.opening))
         if not isinstance(inputs, str | os.PathLike):
             return self._from_items(inputs)
         path = Path(os.path.expandvars(os.path.expanduser(os.fspath(inputs))))

@@ -59,7 +59,7 @@ def open_table(data: Data, opening: Opening | None = None, split: str = "train")
     """
     opening = opening or Opening()
     if isinstance(data, pd.DataFrame):
-        return from_frame(data)
+        return from_frame(data, opening.format.folder)
     if isinstance(data, Mapping):
         return open_aligned({column: _named(file, opening) for column, file in data.items()})
     if isinstance(data, str) and data.startswith(TFDS_PREFIX):
@@ -75,12 +75,17 @@ def open_table(data: Data, opening: Opening | None = None, split: str = "train")
     return _open_files(files, opening)
 
 
-def from_frame(frame: pd.DataFrame, name: str = "DataFrame") -> Table:
+def from_frame(frame: pd.DataFrame, folder: Path | None = None) -> Table:
     """A data frame as a table; its rows are counted from 0, as ``frame.iloc`` does.
+
+    Args:
+        frame: The rows.
+        folder: Where relative paths in its columns start; None: in the working folder.
 
     Raises:
         DataError: No rows, or two columns of one name.
     """
+    name = "DataFrame"
     if frame.empty:
         raise DataError(f"{name}: no rows. Expected at least one. Received: shape={frame.shape}.")
     names = [str(column) for column in frame.columns]
@@ -91,7 +96,7 @@ def from_frame(frame: pd.DataFrame, name: str = "DataFrame") -> Table:
             f"Expected each column name once. Received: {', '.join(names)}."
         )
     copy = frame.set_axis(names, axis="columns").reset_index(drop=True)
-    source = Source(name, "row", frame_sha256(copy))
+    source = Source(name, "row", frame_sha256(copy), folder or Path())
     return Table.from_source(copy, source, range(len(copy)))
 
 
