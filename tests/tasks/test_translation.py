@@ -33,6 +33,7 @@ SMALL = {
 }
 RNN = {"type": "rnn", "units": 32, "num_layers": 1, "dropout": 0.0}
 HYBRID = {**SMALL, "type": "hybrid", "decoder_layers": 1}
+ENSEMBLE = {"type": "ensemble", "members": [SMALL, RNN]}
 
 
 def pairs(rows: int = 200) -> pd.DataFrame:
@@ -96,8 +97,9 @@ def test_the_training_loss_is_the_smoothed_mean_over_pieces() -> None:
     assert float(unsmoothed) == pytest.approx(plain, rel=1e-4)
 
 
-def test_each_member_learns_what_it_would_learn_alone() -> None:
-    prepared, splits = task(pairs(), {**SMALL, "members": 2})
+@pytest.mark.parametrize("model", [{**SMALL, "members": 2}, ENSEMBLE], ids=["twins", "kinds"])
+def test_each_member_learns_what_it_would_learn_alone(model: dict[str, Any]) -> None:
+    prepared, splits = task(pairs(), model)
     network = prepared.build_model()
     given = batch(prepared, splits.train)
     weights = given.weights / given.weights.sum()
@@ -113,7 +115,20 @@ def test_each_member_learns_what_it_would_learn_alone() -> None:
         for together, alone in pairs_of:
             np.testing.assert_allclose(2 * together, alone, atol=1e-6)
     first, second = (member.get_weights() for member in network.members)
-    assert not any(np.array_equal(a, b) for a, b in zip(first, second, strict=True) if a.ndim > 1)
+    both = zip(first, second, strict=False)  # of two kinds, one has more of them
+    assert not any(np.array_equal(a, b) for a, b in both if a.ndim > 1)
+
+
+def test_what_an_ensemble_of_kinds_recommends_and_refuses() -> None:
+    prepared, _ = task(pairs(), ENSEMBLE)
+    assert prepared.recommended()["learning_rate"].value == 2e-3  # the recurrent one's, the lower
+    blind = {"type": "ensemble", "members": [SMALL, {**RNN, "attention": "none"}]}
+    with pytest.raises(RecipeError, match="a model without attention covers nothing"):
+        toolkit.prepare(
+            task={"type": "translation", "coverage_penalty": 0.2},
+            data={"train": pairs()},
+            model=blind,
+        )
 
 
 def test_r_drop_against_the_formula() -> None:
@@ -462,10 +477,11 @@ def short(folder: Path, steps: int, **options: Any) -> Any:
         "average_checkpoints": 1,
         **options.pop("train", {}),
     }
+    dropout = options.pop("dropout", 0.1)
     return toolkit.fit(
         task={"type": "translation", "beam_size": 1},
         data={"train": pairs(300), "vocabulary": {"size": 400, "dropout": 0.1}},
-        model={**SMALL, "dropout": options.pop("dropout", 0.1), **options.pop("model", {})},
+        model=options.pop("model", {**SMALL, "dropout": dropout}),
         train=train,
         evaluate={"bootstrap": 0},
         **{"export": "none", "run": folder, **options},
@@ -482,8 +498,13 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_networks_side_by_side_are_one_run(tmp_path: Path) -> None:
-    settings = {"model": {"members": 2}, "train": {"checkpoint_every": 4, "ema": 0.9}}
+@pytest.mark.parametrize(
+    "model",
+    [{**SMALL, "members": 2, "dropout": 0.1}, ENSEMBLE],
+    ids=["twins", "kinds"],
+)
+def test_networks_side_by_side_are_one_run(tmp_path: Path, model: Any) -> None:
+    settings = {"model": model, "train": {"checkpoint_every": 4, "ema": 0.9}}
     whole = short(tmp_path / "whole", 8, export="saved_model", **settings)
     short(tmp_path / "parts", 4, **settings)
     parts = short(tmp_path / "parts", 8, resume=True, **settings)

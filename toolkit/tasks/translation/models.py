@@ -33,26 +33,26 @@ def build(
     model: Any, source_size: int, target_size: int, shared: bool, start_id: int, seed: int
 ) -> OWN:
     """Build what a recipe's ``model`` section says."""
-    layers = model.num_layers if model.decoder_layers == "auto" else model.decoder_layers
-    recurrent = isinstance(model, options.RNN)
-    hidden_dim = model.units if recurrent else model.hidden_dim
+    every = [one for one in options.networks(model) for _ in range(one.members)]
     members = []
-    for number in range(model.members):
+    for number, one in enumerate(every):
         first = seed + APART * number
+        recurrent = isinstance(one, options.RNN)
+        hidden_dim = one.units if recurrent else one.hidden_dim
         member = seq2seq.Seq2Seq(
-            _encoder(model, first),
-            _decoder(model, layers, hidden_dim, first),
+            _encoder(one, first),
+            _decoder(one, hidden_dim, first),
             source_size,
             target_size,
             hidden_dim,
             start_id,
             share_embeddings=shared,
-            source_dropout=model.dropout if recurrent else 0.0,
+            source_dropout=one.dropout if recurrent else 0.0,
             seed=first,
-            name=f"{model.type}_{number}",
+            name=f"{one.type}_{number}",
         )
         members.append(member)
-    return members[0] if model.members == 1 else Seq2SeqEnsemble(members, name=model.type)
+    return members[0] if len(members) == 1 else Seq2SeqEnsemble(members, name=model.type)
 
 
 def _encoder(model: Any, seed: int) -> Any:
@@ -63,7 +63,8 @@ def _encoder(model: Any, seed: int) -> Any:
     return seq2seq.transformer_encoder(model.num_layers, seed, **_attending(model))
 
 
-def _decoder(model: Any, num_layers: int, hidden_dim: int, seed: int) -> Any:
+def _decoder(model: Any, hidden_dim: int, seed: int) -> Any:
+    num_layers = model.num_layers if model.decoder_layers == "auto" else model.decoder_layers
     if isinstance(model, options.Transformer):
         return seq2seq.transformer_decoder(num_layers, seed, **_attending(model))
     return seq2seq.recurrent_decoder(

@@ -207,7 +207,30 @@ class Preset(Section):
     )
 
 
-Model = Annotated[Transformer | RNN | Hybrid | Preset, Field(discriminator="type")]
+Single = Annotated[Transformer | RNN | Hybrid, Field(discriminator="type")]
+
+
+class Ensemble(Section):
+    """Networks of several kinds, trained side by side, that write each answer together."""
+
+    type: Literal["ensemble"] = Field("ensemble", description="The model.")
+    members: Annotated[tuple[Single, ...], Field(min_length=2)] = Field(
+        (Transformer(), RNN()),
+        description="The networks, whose log-probabilities are averaged in each step of an answer.",
+    )
+
+
+Model = Annotated[Transformer | RNN | Hybrid | Preset | Ensemble, Field(discriminator="type")]
+
+
+def networks(model: Any) -> tuple[Any, ...]:
+    """The sections of an ensemble's members, or the one section."""
+    return model.members if isinstance(model, Ensemble) else (model,)
+
+
+def is_blind(model: Any) -> bool:
+    """Whether a network does not attend to the source, so that nothing tells where it looks."""
+    return any(getattr(one, "attention", "") == "none" for one in networks(model))
 
 
 class TranslationTrain(TrainOptions):
@@ -278,7 +301,7 @@ class Options(TaskOptions):
     def refusals(self) -> Iterator[Refusal]:
         """Yield what does not go together."""
         yield from super().refusals()
-        if self.task.coverage_penalty and getattr(self.model, "attention", "") == "none":
+        if self.task.coverage_penalty and is_blind(self.model):
             yield Refusal("task.coverage_penalty", "a model without attention covers nothing")
         if self.task.coverage_penalty and isinstance(self.model, Preset):
             yield Refusal(

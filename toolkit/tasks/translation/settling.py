@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toolkit.errors import DataError
 from toolkit.recipe import Auto
 from toolkit.tasks.base import Decision
-from toolkit.tasks.translation.options import RNN, Hybrid, Preset, VocabularyOptions
+from toolkit.tasks.translation.options import RNN, Hybrid, Preset, VocabularyOptions, networks
 from toolkit.tasks.translation.pairs import (
     SAME_LETTERS,
     PairOptions,
@@ -95,13 +95,18 @@ def recommended(model: Any, rows: int, pieces: int) -> Decisions:
             "epochs": Decision(3, "usual for fine-tuning"),
             "learning_rate": Decision(5e-5, "usual for fine-tuning"),
         }
-    dim = getattr(model, "hidden_dim", 256)
-    recurrent = isinstance(model, RNN | Hybrid)
-    rate = 2e-3 if recurrent else round(0.03 / dim**0.5, 5)
+    rate, reason = min(_rate(network) for network in networks(model))
     tokens = int(np.clip(pieces / 250, 1024, 16384))
     epochs = int(np.clip(round((1.2e8 / rows) ** 0.5), 5, 60))
     return {
         "batch_tokens": Decision(tokens, f"{pieces:,} training pieces"),
         "epochs": Decision(epochs, f"{rows:,} training pairs"),
-        "learning_rate": Decision(rate, "recurrent" if recurrent else f"width {dim}"),
+        "learning_rate": Decision(rate, reason),
     }
+
+
+def _rate(network: Any) -> tuple[float, str]:
+    """A learning rate that suits a network, and why."""
+    if isinstance(network, RNN | Hybrid):
+        return 2e-3, "recurrent"
+    return round(0.03 / network.hidden_dim**0.5, 5), f"width {network.hidden_dim}"

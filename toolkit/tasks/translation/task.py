@@ -368,7 +368,7 @@ class Translation(Task[options.Options]):
     def draw_attention(self, model: keras.Model, table: Table, directory: Path) -> list[Path]:
         """Write ``directory/N.png``, N the row's number: target pieces down, source across."""
         sides = self.fitted
-        blind = getattr(self.model_options, "attention", "") == "none"
+        blind = options.is_blind(self.model_options)
         if blind or not isinstance(model, models.OWN) or not isinstance(sides, Pairs):
             raise ArgumentError(
                 "--attention: expected a model with attention. "
