@@ -13,6 +13,7 @@ import sentencepiece
 import tensorflow as tf
 import tensorflow_text as tf_text
 from numpy.typing import NDArray
+from sentencepiece import sentencepiece_model_pb2
 
 from toolkit.errors import DataError, unreadable
 from toolkit.text.vocabulary import PADDING, UNKNOWN
@@ -87,7 +88,7 @@ class Subwords(tf.Module):
                 f"data.vocabulary.size: the training texts do not support it. Expected a smaller "
                 f"size. Received: {size} ({error})."
             ) from error
-        return cls(written.getvalue(), lowercase, form)
+        return cls(_without_folder(written.getvalue()), lowercase, form)
 
     def __len__(self) -> int:
         return self.size
@@ -124,6 +125,13 @@ def _rules(form: str | None, folder: Path) -> dict[str, Any]:
     path = folder / "rules.tsv"
     path.write_text("9\t20\n")
     return {"normalization_rule_tsv": str(path)}
+
+
+def _without_folder(model: bytes) -> bytes:
+    """A SentencePiece model that does not name the folder it was made in: its bytes repeat."""
+    content = sentencepiece_model_pb2.ModelProto.FromString(model)
+    content.normalizer_spec.ClearField("normalization_rule_tsv")
+    return bytes(content.SerializeToString(deterministic=True))
 
 
 def _text(text: Any, lowercase: bool, form: str | None) -> str:
