@@ -668,6 +668,7 @@ def test_order_and_doubled_times_name_the_rows() -> None:
     assert "DataFrame, row 3: column 'date' goes back in time" in problem(swapped)
     doubled = pd.concat([frame.iloc[:5], frame.iloc[4:]], ignore_index=True)
     assert "DataFrame, row 5: column 'date' repeats a time" in problem(doubled)
+    assert "data.id names the column that tells series apart" in problem(doubled)
 
 
 def test_mixed_frequencies() -> None:

@@ -100,9 +100,13 @@ def series_findings(table: Table, layout: Layout, frequency: Frequency) -> list[
     rows = _rows(table, layout)
     name = column_name(table, layout.time)
     apart = np.diff(rows.times).astype(np.float64)
+    hint = "" if layout.id is not None else "; data.id names the column that tells series apart"
     checks = {
-        f"column {name!r} goes back in time": (rows.same & (apart < 0), "times in order"),
-        f"column {name!r} repeats a time": (rows.same & (apart == 0), "each time once a series"),
+        f"column {name!r} goes back in time": (rows.same & (apart < 0), "times in order" + hint),
+        f"column {name!r} repeats a time": (
+            rows.same & (apart == 0),
+            "each time once a series" + hint,
+        ),
     }
     found = [
         row_finding("error", table, rows.order[1:][mask], what, expected)
