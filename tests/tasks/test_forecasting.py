@@ -341,11 +341,17 @@ def test_a_transformer_of_few_windows_is_narrow() -> None:
 
 
 def test_a_network_that_does_not_pay_leaves_the_start(tmp_path: Path) -> None:
-    sections = {"model": "transformer", "train": {"epochs": 2, "learning_rate": 0.5}}
+    train = {"epochs": 1, "learning_rate": 0.5, "average_checkpoints": 3}
     run = toolkit.fit(
-        task=TASK, data={"train": hours()}, run=tmp_path / "run", export="none", **sections
+        task=TASK,
+        data={"train": hours()},
+        model="transformer",
+        train=train,
+        run=tmp_path / "run",
+        export="none",
     )
     manifest = run.directory.manifest()
+    assert "train.average_checkpoints" not in manifest["decisions"]  # the start is no epoch
     assert manifest["best"]["step"] == 0
     assert "no epoch's is better" in manifest["decisions"]["train.choose"]["reason"]
     assert (run.path / "checkpoints").is_dir()

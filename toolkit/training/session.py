@@ -342,14 +342,15 @@ class Session:
         step, score = best.best_step, best.best
         if step is None or self.options.choose == "last":
             step, score = self.state.step, self.state.history[-1].get(f"validation_{best.name}")
-        elif step == 0:
-            reason = f"validation {best.name} {score:.4g}: no epoch's is better"
-            self._decide("choose", Decision("start", reason))
         weights = answering_weights(self.model, self.rule, self.saver.load(step))
         self.chosen_step, self.chosen_score = step, score
-        last = self.saver.newest_steps(self.options.average_checkpoints)
+        saved = self.saver.newest_steps(self.options.average_checkpoints)
+        last = [number for number in saved if number]  # nothing is learnt at the start
         if len(last) > 1:
             weights = self._better_average(weights, last)
+        if self.chosen_step == 0:
+            reason = f"validation {best.name} {score:.4g}: no epoch's is better"
+            self._decide("choose", Decision("start", reason))
         set_weights(self.model, weights)
 
     def _better_average(self, weights: Any, last: list[int]) -> Any:
