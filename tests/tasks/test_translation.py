@@ -97,7 +97,11 @@ def test_the_training_loss_is_the_smoothed_mean_over_pieces() -> None:
     assert float(unsmoothed) == pytest.approx(plain, rel=1e-4)
 
 
-@pytest.mark.parametrize("model", [{**SMALL, "members": 2}, ENSEMBLE], ids=["twins", "kinds"])
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param({**SMALL, "members": 2}, marks=pytest.mark.slow, id="twins"),
+     pytest.param(ENSEMBLE, id="kinds")],
+)  # fmt: skip
 def test_each_member_learns_what_it_would_learn_alone(model: dict[str, Any]) -> None:
     prepared, splits = task(pairs(), model)
     network = prepared.build_model()
