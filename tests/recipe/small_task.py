@@ -38,7 +38,7 @@ class Ensemble(Section):
 
     type: Literal["ensemble"] = "ensemble"
     members: tuple[Annotated[LSTM | CNN, Field(discriminator="type")], ...] = Field(
-        description="Its models."
+        description="Its models.", min_length=2
     )
 
 

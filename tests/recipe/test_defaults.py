@@ -40,7 +40,8 @@ def test_each_model_is_told_with_its_keys() -> None:
         #   num_heads: 4             # Parts. Takes an integer.
         # model:
         #   type: ensemble           # Several models.
-        #   members: ...             # Its models. Required. Takes a list ('lstm' or 'cnn' each).
+        #   members: ...             # Its models. Required. Takes a list of at least 2 \
+('lstm' or 'cnn' each).
         """
     )
 

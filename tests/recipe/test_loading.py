@@ -90,6 +90,10 @@ def test_all_errors_at_once(fail: Fail) -> None:
          "'additive' or 'dot'. Did you mean 'dot'? Received: 'dto'."),
         ("model: {type: ensemble, members: [lstm, {type: cnn, widths: [1, a]}]}",
          "3:65 model.members[1].widths[1]: expected an integer. Received: 'a'."),
+        ("model: {type: ensemble, members: [lstm]}", "3:34 model.members: expected a list of at "
+         "least 2 ('lstm' or 'cnn' each). Received: [a mapping]."),
+        ("model: {type: ensemble, members: 2}", "3:34 model.members: expected a list of at "
+         "least 2 ('lstm' or 'cnn' each). Received: 2."),
         # Unknown keys
         ("epochs: 3", "3:1 epochs: unknown key. It belongs under train."),
         ("epoch: 3", "3:1 epoch: unknown key. Did you mean 'train.epochs'?"),

@@ -52,8 +52,9 @@ def _section(section: type[Section], annotation: Any) -> Iterator[str]:
 def _name(member: Any, metadata: tuple[Any, ...]) -> str:
     origin = get_origin(member)
     if origin in ITEMS:
-        filled = "non-empty " if _limits(metadata).get("min_length") else ""
-        return f"a {filled}list ({expected(item(member))} each)"
+        least = _limits(metadata).get("min_length", 0)
+        size = ("list", "non-empty list")[least] if least < 2 else f"list of at least {least}"
+        return f"a {size} ({expected(item(member))} each)"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"a mapping ({expected(mapped(member))} each)"
     if isinstance(member, type) and issubclass(member, Scalar):

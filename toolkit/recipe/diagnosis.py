@@ -131,7 +131,8 @@ def _meant_value(annotation: Any, value: Any) -> str:
         return f" Did you mean {value}, without quotes?"
     if isinstance(value, float) and text.startswith("an integer") and value.is_integer():
         return f" Did you mean {int(value)}?"
-    if isinstance(value, str | int | float) and item(annotation) is not None:
+    several = "list of at least" in text
+    if isinstance(value, str | int | float) and item(annotation) is not None and not several:
         return f" Did you mean [{value}]?"
     return did_you_mean(value, words(annotation))
 
