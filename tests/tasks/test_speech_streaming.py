@@ -15,6 +15,7 @@ import toolkit
 from toolkit.data.audio import pcm_chunks
 from toolkit.data.demos import utterances
 from toolkit.errors import ArgumentError, DataError, RecipeError
+from toolkit.tasks.speech.ctc_loss import NEVER, silenced
 
 MODEL = {"type": "crnn", "units": 24, "filters": 4, "num_layers": 2}
 
@@ -53,6 +54,33 @@ def pieces(wave: np.ndarray, seed: int) -> list[np.ndarray]:
     random = np.random.default_rng(seed)
     sizes = random.choice([0, 1, 7, 80, 200, 333, 2000], 400)
     return np.split(wave, np.minimum(np.cumsum(sizes), len(wave)))
+
+
+def test_nothing_is_said_of_what_was_not_heard() -> None:
+    logits = tf.random.stateless_normal((4, 6, 3), seed=(1, 2))
+    tokens = tf.constant([[1, 2], [1, 1], [1, 2], [0, 0]])  # the second needs a blank between
+    said = silenced(logits, tf.constant([6, 6, 6, 4]), tokens, tf.constant([2.5, 9.0, 0.0, 9.0]))
+    silent = np.array(said == NEVER)
+    assert not silent[..., 0].any()
+    assert (silent[..., 1] == silent[..., 2]).all()
+    assert silent[..., 1].sum(axis=1).tolist() == [3, 3, 0, 4]
+    np.testing.assert_array_equal(np.array(said)[~silent], np.array(logits)[~silent])
+
+
+def test_beginnings_are_unheard_in_training_alone() -> None:
+    frame = utterances.generate()["train"].head(24)
+    data = {"train": frame, "audio": "audio", "text": "text", "sampling_rate": 8000}
+    prepared = toolkit.prepare(
+        task={"type": "speech", "streaming": True}, data={**data, "augment": None}, model=MODEL
+    )
+    clips = prepared.train
+    given = clips.batch(np.arange(3), tuple(clips.lengths.max(axis=0)))
+    seeds = tf.constant([[0, 1], [0, 2], [0, 1]])
+    _, targets = prepared.task.augment(given.inputs, given.targets, seeds)
+    first, second, third = np.array(targets["unheard"])
+    assert first == third != second
+    assert (np.array([first, second]) < 0.3 / 0.010).all()
+    assert "unheard" not in given.targets
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from toolkit.models import ctc
 
+NEVER = -1e4  # the logit of what cannot be
+
 
 def ctc_losses(logits: Any, num_steps: Any, tokens: Any) -> tuple[Any, Any]:
     """Negative log-probability of texts, in nats.
@@ -40,3 +42,24 @@ def ctc_losses(logits: Any, num_steps: Any, tokens: Any) -> tuple[Any, Any]:
     there = tf.cast(tf.sequence_mask(num_steps, tf.shape(logits)[1]), tf.float32)
     blanks = tf.nn.log_softmax(logits)[..., ctc.BLANK]
     return tf.where(empty, -tf.reduce_sum(blanks * there, axis=1), losses), fits
+
+
+def silenced(logits: Any, num_steps: Any, tokens: Any, unheard: Any) -> Any:
+    """Logits that say nothing in a clip's first steps.
+
+    A network that looks back only tells a clip's first step, of which it has heard nothing, from
+    all others, and soon writes the commonest first token there, since the paths that begin so are
+    many and no worse at first. Where it does not count for a number of steps that differs from
+    clip to clip, it learns to write what it has heard.
+
+    Args:
+        logits: ``(batch, steps, tokens)``, the blank first.
+        num_steps: ``(batch,)`` that count.
+        tokens: ``(batch, length)``, 0 after the last.
+        unheard: ``(batch,)`` steps, as many of which as leave room for the tokens are silenced.
+    """
+    room = tf.cast(num_steps - ctc.required_frames(tokens), tf.float32)
+    steps = tf.range(tf.shape(logits)[1], dtype=tf.float32)
+    silent = steps < tf.minimum(unheard, room)[:, None]
+    spoken = tf.range(tf.shape(logits)[2]) != ctc.BLANK
+    return tf.where(silent[..., None] & spoken, tf.cast(NEVER, logits.dtype), logits)

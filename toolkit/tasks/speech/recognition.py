@@ -20,7 +20,7 @@ from toolkit.models import ctc
 from toolkit.ragged import Ragged
 from toolkit.tasks.base import Monitor, Tensors
 from toolkit.tasks.speech.attending import attention_loss
-from toolkit.tasks.speech.ctc_loss import ctc_losses
+from toolkit.tasks.speech.ctc_loss import ctc_losses, silenced
 from toolkit.tasks.speech.spelling import normalise, strange
 from toolkit.tasks.speech.transcripts import (
     WORD_START,
@@ -123,16 +123,20 @@ class TextOutput:
         """Loss in nats a token, of CTC, of the attention decoder or of both, weighted."""
         task, tokens = self.options.task, tf.cast(targets["tokens"], tf.int32)
         if task.decoder == "ctc":
-            return tf.reduce_sum(self._ctc_loss(outputs, tokens) * weights)
+            unheard = targets.get("unheard")
+            return tf.reduce_sum(self._ctc_loss(outputs, tokens, unheard) * weights)
         losses = attention_loss(outputs["decoded"], tokens)
         if task.decoder == "joint":
             share = task.ctc_weight
             losses = share * self._ctc_loss(outputs, tokens) + (1 - share) * losses
         return tf.reduce_sum(losses * weights)
 
-    def _ctc_loss(self, outputs: Any, tokens: Any) -> Any:
+    def _ctc_loss(self, outputs: Any, tokens: Any, unheard: Any = None) -> Any:
         """``(batch,)``; clips too short for their transcript count nothing."""
-        losses, fits = ctc_losses(outputs["logits"], outputs["num_steps"], tokens)
+        logits, steps = outputs["logits"], outputs["num_steps"]
+        if unheard is not None:
+            logits = silenced(logits, steps, tokens, unheard)
+        losses, fits = ctc_losses(logits, steps, tokens)
         count = tf.maximum(tf.reduce_sum(tf.cast(tokens != 0, tf.float32), 1), 1.0)
         return tf.where(fits, losses, 0.0) / count
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from toolkit.tasks.speech.waves import Clips
 
 SAMPLE = 500  # training clips that the statistics are fitted on, at most
+UNHEARD = 0.3  # seconds of a training clip, at most, of which what is said does not count
 LEAST_DEVIATION = 0.1  # nats; of a band that is always silent
 
 

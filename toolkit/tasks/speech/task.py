@@ -25,7 +25,7 @@ from toolkit.models.acoustic_preset import load
 from toolkit.tasks.base import Decision, Monitor, Task, Tensors, dense
 from toolkit.tasks.speech import gathering, models, options, pictures, streaming
 from toolkit.tasks.speech.attending import search
-from toolkit.tasks.speech.augmentation import Augmenter, Changes, mixed
+from toolkit.tasks.speech.augmentation import Augmenter, Changes, Draws, mixed
 from toolkit.tasks.speech.front_end import FrontEnd
 from toolkit.tasks.speech.labelling import LabelOutput
 from toolkit.tasks.speech.preset_front_end import PresetFrontEnd
@@ -253,7 +253,11 @@ class Speech(Task[options.Options]):
         return Augmenter(changes, self.sampling_rate, self.num_bands, self.noise)
 
     def augment(self, inputs: Tensors, targets: Tensors, seeds: Any) -> tuple[Tensors, Tensors]:
-        """Other voices, speeds, microphones and noises; bands hidden."""
+        """Other voices, speeds, microphones and noises; bands hidden, and beginnings unheard."""
+        if self.options.task.streaming:
+            most = streaming.UNHEARD / self.options.data.features.frame_step
+            drawn = Draws(tf.cast(seeds, tf.int32) + tf.constant([0, 4])).between(0.0, most)
+            targets = {**targets, "unheard": drawn / self.model_options.subsampling}
         augmenter = self._augmenter
         if augmenter is None:
             return inputs, targets
