@@ -15,7 +15,8 @@ import toolkit
 from toolkit.data.audio import pcm_chunks
 from toolkit.data.demos import utterances
 from toolkit.errors import ArgumentError, DataError, RecipeError
-from toolkit.tasks.speech.ctc_loss import NEVER, silenced
+from toolkit.models.ctc import IMPOSSIBLE
+from toolkit.tasks.speech.ctc_loss import silenced
 
 MODEL = {"type": "crnn", "units": 24, "filters": 4, "num_layers": 2}
 
@@ -60,7 +61,7 @@ def test_nothing_is_said_of_what_was_not_heard() -> None:
     logits = tf.random.stateless_normal((4, 6, 3), seed=(1, 2))
     tokens = tf.constant([[1, 2], [1, 1], [1, 2], [0, 0]])  # the second needs a blank between
     said = silenced(logits, tf.constant([6, 6, 6, 4]), tokens, tf.constant([2.5, 9.0, 0.0, 9.0]))
-    silent = np.array(said == NEVER)
+    silent = np.array(said == IMPOSSIBLE)
     assert not silent[..., 0].any()
     assert (silent[..., 1] == silent[..., 2]).all()
     assert silent[..., 1].sum(axis=1).tolist() == [3, 3, 0, 4]

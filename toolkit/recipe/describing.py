@@ -53,7 +53,7 @@ def _name(member: Any, metadata: tuple[Any, ...]) -> str:
     origin = get_origin(member)
     if origin in ITEMS:
         least = _limits(metadata).get("min_length", 0)
-        size = ("list", "non-empty list")[least] if least < 2 else f"list of at least {least}"
+        size = {0: "list", 1: "non-empty list"}.get(least, f"list of at least {least}")
         return f"a {size} ({expected(item(member))} each)"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"a mapping ({expected(mapped(member))} each)"

@@ -43,10 +43,15 @@ class Changes:
 
 
 class Draws:
-    """Numbers of 0 to 1 for each row, from ``(batch, 2)`` stateless seeds."""
+    """Numbers of 0 to 1 for each row, from ``(batch, 2)`` stateless seeds.
 
-    def __init__(self, seeds: Any) -> None:
-        self.seeds = tf.cast(seeds, tf.int32)
+    Args:
+        seeds: of the rows.
+        stream: two uses of the same seeds, two apart, draw other numbers.
+    """
+
+    def __init__(self, seeds: Any, stream: int = 0) -> None:
+        self.seeds = tf.cast(seeds, tf.int32) + tf.constant([0, stream])
         self.numbers = self._drawn([NUMBERS], 0)  # at once: each row costs a call
         self.used = 0
 
@@ -224,7 +229,7 @@ def mixed(features: Any, counts: Any, label: Any, seeds: Any, share: float) -> t
     Returns:
         The frames, their counts, the other clip's label and the first one's share, 0.5 to 1.
     """
-    draws = Draws(tf.cast(seeds, tf.int32) + tf.constant([0, 2]))
+    draws = Draws(seeds, stream=2)
     chosen = draws.uniform(1)[:, 0] < share
     part = tf.where(chosen, draws.between(0.5, 1.0), 1.0)
     heard = tf.sequence_mask(counts, tf.shape(features)[1])[..., None]

@@ -8,8 +8,6 @@ import tensorflow as tf
 
 from toolkit.models import ctc
 
-NEVER = -1e4  # the logit of what cannot be
-
 
 def ctc_losses(logits: Any, num_steps: Any, tokens: Any) -> tuple[Any, Any]:
     """Negative log-probability of texts, in nats.
@@ -58,8 +56,9 @@ def silenced(logits: Any, num_steps: Any, tokens: Any, unheard: Any) -> Any:
         tokens: ``(batch, length)``, 0 after the last.
         unheard: ``(batch,)`` steps, as many of which as leave room for the tokens are silenced.
     """
+    logits = tf.cast(logits, tf.float32)  # half precision has no such small numbers
     room = tf.cast(num_steps - ctc.required_frames(tokens), tf.float32)
     steps = tf.range(tf.shape(logits)[1], dtype=tf.float32)
     silent = steps < tf.minimum(unheard, room)[:, None]
     spoken = tf.range(tf.shape(logits)[2]) != ctc.BLANK
-    return tf.where(silent[..., None] & spoken, tf.cast(NEVER, logits.dtype), logits)
+    return tf.where(silent[..., None] & spoken, ctc.IMPOSSIBLE, logits)

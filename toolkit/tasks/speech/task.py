@@ -256,7 +256,7 @@ class Speech(Task[options.Options]):
         """Other voices, speeds, microphones and noises; bands hidden, and beginnings unheard."""
         if self.options.task.streaming:
             most = streaming.UNHEARD / self.options.data.features.frame_step
-            drawn = Draws(tf.cast(seeds, tf.int32) + tf.constant([0, 4])).between(0.0, most)
+            drawn = Draws(seeds, stream=4).between(0.0, most)
             targets = {**targets, "unheard": drawn / self.model_options.subsampling}
         augmenter = self._augmenter
         if augmenter is None:
