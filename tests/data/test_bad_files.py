@@ -35,6 +35,12 @@ CASES = {
         "quote.csv, line 3: the quotes do not match. Expected a quoted field to be closed, and "
         'quotes inside it to be doubled (""). Received: unexpected end of data.',
     ),
+    "semicolons.csv": (
+        b"date;y\n2020-01-01;1,5\n",
+        "semicolons.csv, line 2: wrong number of fields (a field that holds a comma needs double "
+        "quotes around it). Are the columns separated by ';'? 'delimiter' says so. "
+        "Expected 1, as in the header. Received: 2.",
+    ),
     "latin.csv": (
         b"text,label\nfine,1\ncaf\xe9,0\n",
         "latin.csv, line 3: invalid UTF-8. Expected UTF-8 text; convert the file, as 'iconv "
@@ -42,8 +48,8 @@ CASES = {
     ),
     "wide.txt": (
         "some text".encode("utf-16"),
-        "wide.txt, line 1: invalid UTF-8. Expected UTF-8 text; convert the file, as 'iconv "
-        "-f latin1 -t utf-8' does for Latin-1. Received: byte 0xff at byte 1.",
+        "wide.txt: UTF-16. Expected UTF-8 text; 'iconv -f utf-16 -t utf-8' converts it. "
+        "Received: a byte order mark of UTF-16.",
     ),
     "broken.jsonl": (
         b'{"text": "a"}\n{"text": \n',

@@ -73,6 +73,29 @@ def test_one_label() -> None:
     )
 
 
+def test_labels_that_stand_in_one_row() -> None:
+    found = report([TEXT, LABEL], train={"text": list("abcd"), "label": ["x", "y", "x", "z"]})
+    assert str(found.warnings[0]) == (
+        "DataFrame, train split: 2 of the 3 labels in column 'label' stand in one row each. "
+        "Expected several rows of a label. Received: 'y' once."
+    )
+
+
+def test_a_column_of_labels_that_are_all_different() -> None:
+    frame = pd.DataFrame({"text": list("abcdef"), "label": [0.1, 0.2, 0.4, 0.8, 1.6, 3.2]})
+    with pytest.raises(DataError, match="of column 'label' stands in one row alone; is it a class"):
+        load_splits(DataOptions(train=frame), [TEXT, LABEL])
+
+
+@pytest.mark.parametrize("column", ["text", "label"])
+def test_several_values_in_a_cell_of_one(column: str) -> None:
+    train = {**GOOD, column: ["a", ["b", "c"], "a", {"d": 1}]}
+    assert errors([TEXT, LABEL], train=train, validation=GOOD, test=GOOD)[0] == (
+        f"DataFrame, row 1: column {column!r} holds several values. Expected one value. "
+        "Received: 2 such rows (also row 3)."
+    )
+
+
 def test_a_label_that_train_lacks() -> None:
     test = {"text": ["t", "u", "w"], "label": ["x", "z", "y"]}
     assert errors([TEXT, LABEL], train=GOOD, test=test) == [

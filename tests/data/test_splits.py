@@ -159,6 +159,11 @@ def test_shares_in_order_of_time() -> None:
             "validation, test. Received: 200 such rows (also row 1; row 2 and 197 more).",
         ),
         (
+            {"validation": 30, "test": 500},
+            "DataFrame: too few rows. Expected some to learn from besides 30 for validation and "
+            "200 for the test. Received: 200 in all.",
+        ),
+        (
             {"column": "fold"},
             "DataFrame: no column 'fold' for data.split.column. Expected one of: text, label, "
             "user, day. Received: 'fold'.",

@@ -685,12 +685,13 @@ def test_mixed_frequencies() -> None:
 
 def test_too_short_series() -> None:
     assert "shorter than context and prediction" in problem(hours(32))
+    assert "too few rows. Expected some to learn from besides" in problem(hours(7))
 
 
 def test_a_constant_series_is_told() -> None:
     frame = hours()
     frame["a"] = 4.0
-    assert "'a' never change" in problem(frame)
+    assert "'a' never changes, so its errors" in problem(frame)
 
 
 def test_text_and_infinity_among_numbers() -> None:

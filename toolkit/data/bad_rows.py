@@ -24,6 +24,7 @@ from toolkit.data.video_files import video_problem
 from toolkit.data.video_streams import EXPECTED
 
 Mask = NDArray[np.bool_]
+NESTED = (list, tuple, dict, set, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,22 @@ def _of_role(table: Table, role: Role) -> list[BadRows]:
     column = role.columns[0]
     if role.kind == "time":
         return _of_time(table, column)
+    if role.kind in ("text", "label", "group", "series"):
+        return _of_text(table, column, role)
     empty = _empty(table, column, role.kind, role.required)
     if role.kind == "video":
         return empty + list(_of_video(table, column))
     if role.kind == "audio":
         return empty + _of_path(table, column) + _of_audio(table, column)
     return empty + _of_path(table, column) if role.kind == "path" else empty
+
+
+def _of_text(table: Table, column: Column, role: Role) -> list[BadRows]:
+    """Cells of several values, as JSON and Parquet may hold, are no text and no single label."""
+    name = column_name(table, column)
+    nested = [isinstance(value, NESTED) for value in table.frame[name]]
+    several = BadRows(np.array(nested, bool), f"column {name!r} holds several values", "one value")
+    return [several, *_empty(table, column, role.kind, role.required)]
 
 
 def _empty(table: Table, column: Column, kind: str, required: bool) -> list[BadRows]:

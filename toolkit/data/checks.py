@@ -86,6 +86,7 @@ def _label_findings(splits: Splits, role: Role) -> list[Finding]:
     findings = []
     if len(splits.train) < len(known):
         findings.append(_too_few(splits.train, len(known), "labels"))
+    findings += _single_rows(splits.train, role, known)
     for name, table in splits.items():
         if name != "train":
             findings += _compare_labels(name, table, role, known)
@@ -100,6 +101,19 @@ def _one_class(table: Table, role: Role, known: Counter[str]) -> Finding:
         f"column {name!r} holds one label alone. Expected at least two. "
         f"Received: {next(iter(known))!r} in all {len(table):,} rows.",
     )
+
+
+def _single_rows(table: Table, role: Role, known: Counter[str]) -> list[Finding]:
+    """A label that stands in one row is learnt from it and judged by none."""
+    single = [label for label, count in known.items() if count == 1]
+    if not single:
+        return []
+    name = column_name(table, role.columns[0])
+    what = (
+        f"{len(single):,} of the {len(known):,} labels in column {name!r} stand in one row each. "
+        f"Expected several rows of a label. Received: {single[0]!r} once."
+    )
+    return [Finding("warning", f"{table.name}, train split", what)]
 
 
 def _compare_labels(split: str, table: Table, role: Role, known: Counter[str]) -> list[Finding]:

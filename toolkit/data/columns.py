@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from toolkit.data.readers import delimiter_hint
 from toolkit.data.report import raise_all, row_finding
 from toolkit.data.table import Table
 from toolkit.errors import DataError
@@ -42,18 +43,16 @@ def column_name(table: Table, column: Column, role: str = "column") -> str:
     near = difflib.get_close_matches(str(column), names, n=1)
     lower = [name for name in names if name.lower() == str(column).lower()]
     meant = (lower or near)[:1]
-    hint = f" Did you mean {meant[0]!r}?" if meant else ""
+    named = f" Did you mean {meant[0]!r}?" if meant else ""
+    hint = delimiter_hint(names) or named or _row_hint(names)
     raise DataError(
-        f"{table.name}: no column {column!r} for {role}.{hint or _header_hint(names)} "
+        f"{table.name}: no column {column!r} for {role}.{hint} "
         f"Expected one of: {_listed(names)}. Received: {column!r}."
     )
 
 
-def _header_hint(names: Sequence[str]) -> str:
-    """Names that no one gives a column: another delimiter, or the first line is a row."""
-    separator = next((one for one in ";\t|" if one in names[0]), None)
-    if len(names) == 1 and separator is not None:
-        return f" Are the columns separated by {separator!r}? 'delimiter' says so."
+def _row_hint(names: Sequence[str]) -> str:
+    """Names that no one gives a column: the first line is a row."""
     rowlike = [name for name in names if len(name) > LONGEST_NAME or name.lstrip("-").isdigit()]
     if not rowlike or names == [str(number) for number in range(len(names))]:
         return ""

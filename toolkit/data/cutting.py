@@ -187,8 +187,14 @@ def _cut_by_share(
         manner = f"the last of each {column_name(train, series.columns[0])!r} by time"
         manner += f" ({short:,} too short for all parts)" if short else ""
     else:
-        wanted = (_count(shares, name, len(train), window) for name in PARTS[1:])
-        parts, manner = _assign(train, split, roles, (next(wanted), next(wanted)))
+        validation, test = (_count(shares, name, len(train), window) for name in PARTS[1:])
+        if validation + test >= len(train):
+            raise DataError(
+                f"{train.name}: too few rows. Expected some to learn from besides "
+                f"{validation:,} for validation and {test:,} for the test. "
+                f"Received: {len(train):,} in all."
+            )
+        parts, manner = _assign(train, split, roles, (validation, test))
     how = {name: f"{share.plain()} of train, {manner}" for name, share in shares.items()}
     reason = {
         name: f"neither data.{name} nor data.split gives it" if asked[name] is None

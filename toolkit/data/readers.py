@@ -22,6 +22,7 @@ from toolkit.data.text_files import open_bytes, open_lines, readable
 from toolkit.errors import DataError
 
 ROWS_PER_CHUNK = 10_000
+QUOTES_HINT = " (a field that holds a comma needs double quotes around it)"
 
 
 class Chunk(NamedTuple):
@@ -155,6 +156,14 @@ def _numbers(count: int) -> list[str]:
     return [str(number) for number in range(count)]
 
 
+def delimiter_hint(names: Sequence[str]) -> str:
+    """What a header of one name that holds another delimiter probably means; else nothing."""
+    separator = next((one for one in ";\t|" if one in names[0]), None)
+    if len(names) > 1 or separator is None:
+        return ""
+    return f" Are the columns separated by {separator!r}? 'delimiter' says so."
+
+
 def _same_width(
     rows: Iterable[tuple[int, list[str]]],
     names: Sequence[str],
@@ -169,9 +178,9 @@ def _same_width(
             yield line, row
         elif row:
             origin = "as in the header" if header else "as in the first line"
-            hint = " (a field that holds a comma needs double quotes around it)" if quoting else ""
+            hint = f"{QUOTES_HINT if quoting else ''}.{delimiter_hint(names)}"
             raise DataError(
-                f"{name}, line {line}: wrong number of fields{hint}. "
+                f"{name}, line {line}: wrong number of fields{hint} "
                 f"Expected {width}, {origin}. Received: {len(row)}."
             )
         elif width == 1:

@@ -150,10 +150,6 @@ def _constant(table: Table, series: Series, targets: Sequence[str]) -> list[Find
         return []
     names = [f"{targets[c]!r}{f' of {series.ids[s]!r}' if series.ids[s] else ''}" for s, c in flat]
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return [
-        Finding(
-            "warning",
-            f"{table.name}, train split",
-            f"{', '.join(names[:SHOWN])}{more} never change, so their errors are not scaled.",
-        )
-    ]
+    never = "never changes, so its" if len(names) == 1 else "never change, so their"
+    what = f"{', '.join(names[:SHOWN])}{more} {never} errors are not scaled."
+    return [Finding("warning", f"{table.name}, train split", what)]

@@ -8,13 +8,20 @@ import numpy as np
 
 from toolkit.data.assignment import PARTS
 from toolkit.data.bad_rows import bad_rows, row_errors, skipped_rows
-from toolkit.data.columns import texts
+from toolkit.data.columns import column_name, texts
 from toolkit.data.cutting import Decision, cut_train
 from toolkit.data.demo import DEMO_PREFIX, demo_splits
 from toolkit.data.files import FileFormat
 from toolkit.data.placement import IN_MEMORY, Placement, Tick, open_on_disk, place
 from toolkit.data.report import Finding, raise_all, row_finding
-from toolkit.data.roles import Role, label_role, labels_of, missing_columns, text_columns
+from toolkit.data.roles import (
+    Role,
+    label_counts,
+    label_role,
+    labels_of,
+    missing_columns,
+    text_columns,
+)
 from toolkit.data.sources import Data, Opening, open_table, paths_folder
 from toolkit.data.storing import Needs
 from toolkit.data.table import Table, concatenate
@@ -106,7 +113,7 @@ def load_splits(
     tables, skipped = without_bad_rows(tables, roles, data.skip_bad_rows, problems)
     cut = cut_train(tables, data.split or SplitOptions(), roles, default_share)
     tables = {name: _limited(cut.tables[name], data.limit) for name in PARTS}
-    _require_rows(tables)
+    _require_rows(tables, roles)
     if not data.rows_alone:
         _give_history(tables)
     _require_whole_groups(tables, data.split)
@@ -240,15 +247,25 @@ def _give_history(tables: dict[str, Table]) -> None:
         before.append(tables[name])
 
 
-def _require_rows(tables: dict[str, Table]) -> None:
+def _require_rows(tables: dict[str, Table], roles: Sequence[Role]) -> None:
     sizes = ", ".join(f"{name} {len(table):,}" for name, table in tables.items())
+    hint = _label_hint(tables["train"], label_role(roles))
+    what = f"no rows.{hint} Expected at least one. Received: {sizes}."
     raise_all(
         [
-            Finding("error", f"{name} split", f"no rows. Expected at least one. Received: {sizes}.")
+            Finding("error", f"{name} split", what)
             for name, table in tables.items()
             if not len(table)
         ]
     )
+
+
+def _label_hint(train: Table, role: Role | None) -> str:
+    """Rows that share no label with any other stay in train: rarely is such a column a class."""
+    if role is None or not len(train) or max(label_counts(train, role).values(), default=0) != 1:
+        return ""
+    name = column_name(train, role.columns[0])
+    return f" Each label of column {name!r} stands in one row alone; is it a class?"
 
 
 def _require_whole_groups(tables: dict[str, Table], split: SplitOptions | None) -> None:

@@ -1,5 +1,6 @@
 """Opening text files, gzipped or not, and saying exactly what is wrong with one."""
 
+import codecs
 import contextlib
 import difflib
 import gzip
@@ -59,6 +60,12 @@ def readable(path: Path, name: str) -> Iterator[None]:
 
 def _not_utf8(path: Path, name: str) -> DataError:
     with open_bytes(path) as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return DataError(
+                f"{name}: UTF-16. Expected UTF-8 text; 'iconv -f utf-16 -t utf-8' converts it. "
+                "Received: a byte order mark of UTF-16."
+            )
+        file.seek(0)
         for number, line in enumerate(file, start=1):
             try:
                 line.decode("utf-8")
