@@ -139,6 +139,7 @@ def test_frequencies() -> None:
         ("2020-01-01", "QS", "1q"),
         ("2020-01-01", "YS", "1y"),
         ("2020-01-06", "7D", "1w"),
+        ("2020-01-03 17:30", "B", "1b"),
         ("2020-01-01", "15min", "15min"),
     ):
         times = pd.date_range(start, periods=30, freq=freq).to_numpy("datetime64[ns]")
@@ -150,6 +151,18 @@ def test_frequencies() -> None:
         assert on_grid.all()
         assert places.tolist() == list(range(30))
         assert (found.at(times[0], np.arange(30)) == times).all()
+
+
+def test_weekdays_have_no_gaps_and_a_week_of_five() -> None:
+    dates = pd.bdate_range("2020-01-01", periods=300)
+    frame = pd.DataFrame({"date": dates.astype(str), "a": dates.day_of_week + 0.1})
+    prepared, splits = task(frame)
+    assert (prepared.season, prepared.read(splits.train).gaps) == (5, 0)
+    phases = clock.phase(tf.constant(dates.as_unit("s").asi8), prepared.frequency, 5)
+    assert phases.numpy().tolist() == dates.day_of_week.tolist()
+    with_a_saturday = frame.assign(date=[*frame["date"][:-1], "2021-02-27"])
+    given = {"frequency": "1b"}
+    assert "not a whole number of steps" in problem(with_a_saturday, data=given)
 
 
 def test_series_of_different_lengths_have_their_own_scale_and_windows() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Kind = Literal["time", "month", "number"]
+Kind = Literal["time", "weekday", "month", "number"]
 Times = NDArray[Any]
 
 SECOND = 10**9  # nanoseconds
@@ -18,11 +18,13 @@ UNITS: dict[str, tuple[Kind, int]] = {
     "min": ("time", 60 * SECOND),
     "h": ("time", 3600 * SECOND),
     "d": ("time", DAY),
+    "b": ("weekday", 1),
     "w": ("time", 7 * DAY),
     "mo": ("month", 1),
     "q": ("month", 3),
     "y": ("month", 12),
 }
+FEW = 10  # days in a row that tell nothing of weekends
 NEAR = {1: (28, 31), 3: (89, 92), 12: (365, 366)}  # days of so many months
 
 
@@ -31,7 +33,8 @@ class Frequency:
     """How far it is from one step of a series to the next.
 
     Attributes:
-        kind: ``time`` counts nanoseconds, ``month`` months, ``number`` the numbers of a column.
+        kind: ``time`` counts nanoseconds, ``weekday`` the days from Monday to Friday, ``month``
+            months, ``number`` the numbers of a column.
         step: So many of them.
     """
 
@@ -40,14 +43,16 @@ class Frequency:
 
     @classmethod
     def parse(cls, text: str) -> "Frequency":
-        """Reads ``15min``, ``h``, ``1d``, ``w``, ``mo``, ``q``, ``y``.
+        """Reads ``15min``, ``h``, ``1d``, ``b`` (Monday to Friday), ``w``, ``mo``, ``q``, ``y``.
 
         Raises:
             ValueError: It is none of these.
         """
-        match = re.fullmatch(r"(\d*)\s*(s|min|h|d|w|mo|q|y)", text.strip().lower())
+        match = re.fullmatch(r"(\d*)\s*(s|min|h|d|b|w|mo|q|y)", text.strip().lower())
         if match is None or match[1] == "0":
-            raise ValueError("a frequency such as 15min, 1h, 1d, 1w, 1mo, 1q or 1y")
+            raise ValueError(
+                "a frequency such as 15min, 1h, 1d, 1b (Monday to Friday), 1w, 1mo, 1q or 1y"
+            )
         kind, size = UNITS[match[2]]
         return cls(kind, size * int(match[1] or 1))
 
@@ -71,6 +76,11 @@ class Frequency:
             ends = _is_month_end(times) & _is_month_end(origin)
             same = (_day(times) == _day(origin)) | ends
             return count // int(self.step), (count % int(self.step) == 0) & same
+        if self.kind == "weekday":
+            days, first = times.astype("datetime64[D]"), origin.astype("datetime64[D]")
+            count = np.busday_count(first, days)
+            same = np.is_busday(days) & (times - days == origin - first)
+            return count // int(self.step), (count % int(self.step) == 0) & same
         if self.kind == "time":
             apart = (times - origin).astype("timedelta64[ns]").astype(np.int64)
             return apart // int(self.step), apart % int(self.step) == 0
@@ -86,10 +96,13 @@ class Frequency:
             step = (positions * int(self.step)).astype("timedelta64[ns]")
             return np.asarray(np.asarray(origin, "datetime64[ns]") + step)
         start = np.broadcast_to(np.asarray(origin, "datetime64[ns]"), positions.shape)
+        within = start - start.astype("datetime64[D]").astype("datetime64[ns]")
+        if self.kind == "weekday":
+            days = np.busday_offset(start.astype("datetime64[D]"), positions * int(self.step))
+            return np.asarray(days.astype("datetime64[ns]") + within)
         month = (_months(start) + positions * int(self.step)).astype("datetime64[M]")
         last = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(int)
         day = np.where(_is_month_end(start), last, np.minimum(_day(start), last))
-        within = start - start.astype("datetime64[D]").astype("datetime64[ns]")
         days = month.astype("datetime64[D]") + (day - 1)
         return np.asarray(days.astype("datetime64[ns]") + within)
 
@@ -115,6 +128,12 @@ def infer_frequency(times: Times, same: NDArray[np.bool_]) -> Frequency | None:
     for months, (low, high) in NEAR.items():
         if low <= middle <= high and _day_kept(times):
             return Frequency("month", months)
+    if (
+        common == DAY
+        and len(times) > FEW
+        and bool(np.is_busday(times.astype("datetime64[D]")).all())
+    ):
+        return Frequency("weekday", 1)
     return Frequency("time", int(common))
 
 

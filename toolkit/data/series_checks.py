@@ -16,7 +16,7 @@ from toolkit.data.splits import Splits
 from toolkit.data.table import Table
 
 SHOWN = 3
-HORIZONS = {"s": 60, "min": 60, "h": 48, "d": 14, "w": 13, "mo": 18, "q": 8, "y": 6}
+HORIZONS = {"s": 60, "min": 60, "h": 48, "d": 14, "b": 10, "w": 13, "mo": 18, "q": 8, "y": 6}
 
 
 def settled_frequency(options: Any, table: Table) -> Frequency:

@@ -38,6 +38,8 @@ def season_length(frequency: Frequency) -> int:
         return 1
     if frequency.kind == "month":
         return max(1, round(12 / frequency.step))
+    if frequency.kind == "weekday":
+        return max(1, round(5 / frequency.step))
     if frequency.step < DAY:
         return max(1, round(DAY / frequency.step))
     if frequency.step == DAY:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from toolkit.data.frequency import SECOND, Frequency
 
 DAY = 86_400
+MONDAY = 3  # days from a Monday to the first of January 1970
 FEATURES = ("time of day", "day of week", "day of month", "month")
 
 
@@ -17,6 +18,9 @@ def phase(seconds: Any, frequency: Frequency, season: int) -> Any:
     if frequency.kind == "month":
         year, month, _ = civil(seconds // DAY)
         steps = (year * 12 + month - 1) // int(frequency.step)
+    elif frequency.kind == "weekday":
+        days = seconds // DAY + MONDAY
+        steps = (days // 7 * 5 + tf.minimum(days % 7, 4)) // int(frequency.step)
     elif frequency.kind == "time":
         steps = seconds // max(int(frequency.step // SECOND), 1)
     else:
@@ -30,7 +34,7 @@ def calendar(seconds: Any) -> Any:
     _, month, day = civil(days)
     parts = [
         tf.cast(tf.math.floormod(seconds, DAY), tf.float32) / DAY,
-        tf.cast(tf.math.floormod(days + 3, 7), tf.float32) / 6,  # 1970 began on a Thursday
+        tf.cast(tf.math.floormod(days + MONDAY, 7), tf.float32) / 6,
         tf.cast(day - 1, tf.float32) / 30,
         tf.cast(month - 1, tf.float32) / 11,
     ]

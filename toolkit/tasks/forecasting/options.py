@@ -103,8 +103,9 @@ class ForecastingData(DataOptions):
     )
     frequency: str = Field(
         "auto",
-        pattern=r"^(auto|\d*\s*(s|min|h|d|w|mo|q|y))$",
-        description="Step of the times: auto, or such as 15min, 1h, 1d, 1w, 1mo.",
+        pattern=r"^(auto|\d*\s*(s|min|h|d|b|w|mo|q|y))$",
+        description="Step of the times: auto, or such as 15min, 1h, 1d, 1w, 1mo; 1b: Monday to "
+        "Friday.",
     )
     time_zone: str | None = Field(
         None, description="Zone of the times where they say none, such as Europe/Berlin."
