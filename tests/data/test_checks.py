@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -92,7 +93,7 @@ def test_several_values_in_a_cell_of_one(column: str) -> None:
     train = {**GOOD, column: ["a", ["b", "c"], "a", {"d": 1}]}
     assert errors([TEXT, LABEL], train=train, validation=GOOD, test=GOOD)[0] == (
         f"DataFrame, row 1: column {column!r} holds several values. Expected one value. "
-        "Received: 2 such rows (also row 3)."
+        "Received: \"['b', 'c']\"; 2 such rows (also row 3)."
     )
 
 
@@ -153,13 +154,14 @@ def test_text_given_as_numbers_and_dates() -> None:
     with pytest.raises(DataError) as caught:
         numbers(table, "value")
     assert str(caught.value) == (
-        "DataFrame, row 3: column 'value' holds no number. Expected a number. Received: 1 such row."
+        "DataFrame, row 3: column 'value' holds no number. Expected a number such as -1.5. "
+        "Received: 'high'; 1 such row."
     )
     with pytest.raises(DataError) as caught:
         times(table, "day")
     assert str(caught.value) == (
         "DataFrame, row 2: column 'day' holds no date. Expected a date such as 2017-07-01 or "
-        "2017-07-01 12:00. Received: 2 such rows (also row 3)."
+        "2017-07-01 12:00. Received: '1 May'; 2 such rows (also row 3)."
     )
     with pytest.raises(DataError) as caught:
         load_splits(DataOptions(train=pd.DataFrame(rows)), roles)
@@ -192,7 +194,7 @@ def test_several_columns_of_labels() -> None:
     wrong = {"text": ["a", "b", "c"], "joy": [1, 0, 1], "fear": [1, 2, 0]}
     assert errors([TEXT, Role("labels", ("joy", "fear"), "labels")], train=wrong)[0] == (
         "DataFrame, row 1: column 'fear' says neither yes nor no. Expected 0 or 1. "
-        "Received: 1 such row."
+        "Received: '2'; 1 such row."
     )
 
 
@@ -225,6 +227,16 @@ def test_the_report_as_text_and_json() -> None:
     assert parsed["facts"]["splits"]["test"]["rows"] == 1
     with pytest.raises(DataError, match=r"^DataFrame, train split: fewer rows"):
         found.raise_errors()
+
+
+@pytest.mark.parametrize("kind", ["str", "object"])
+def test_dates_with_the_day_first(kind: str) -> None:
+    written = pd.Series(["31.12.2020 23:50:00", "01.02.2021", "2021-02-03"], dtype=kind)
+    found = times(from_frame(pd.DataFrame({"day": written})), "day")
+    expected = ["2020-12-31T23:50", "2021-02-01", "2021-02-03"]
+    assert found.tolist() == np.array(expected, "datetime64[ns]").tolist()
+    with pytest.raises(DataError, match="holds no date"):
+        times(from_frame(pd.DataFrame({"day": ["12/31/2020"]})), "day")
 
 
 def test_dates_written_as_numbers() -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from toolkit.data import audio
 from toolkit.data.columns import (
+    NUMBER_EXPECTED,
     TIME_EXPECTED,
     Column,
     column_name,
@@ -35,11 +36,13 @@ class BadRows:
         mask: (rows,) True for a bad row, at least one.
         what: What is wrong with them.
         expected: What would be right.
+        column: Whose value is shown, if that tells what is wrong.
     """
 
     mask: Mask
     what: str
     expected: str
+    column: str | None = None
 
 
 def bad_rows(table: Table, roles: Sequence[Role]) -> list[BadRows]:
@@ -56,7 +59,8 @@ def bad_rows(table: Table, roles: Sequence[Role]) -> list[BadRows]:
 def row_errors(table: Table, bad: Sequence[BadRows]) -> list[Finding]:
     """One error for each thing that is wrong."""
     return [
-        row_finding("error", table, np.flatnonzero(one.mask), one.what, one.expected) for one in bad
+        row_finding("error", table, np.flatnonzero(one.mask), one.what, one.expected, one.column)
+        for one in bad
     ]
 
 
@@ -64,7 +68,12 @@ def skipped_rows(table: Table, bad: Sequence[BadRows]) -> list[Finding]:
     """One warning for each thing that is wrong, for rows that are left out."""
     return [
         row_finding(
-            "warning", table, np.flatnonzero(one.mask), f"skipped, as {one.what}", one.expected
+            "warning",
+            table,
+            np.flatnonzero(one.mask),
+            f"skipped, as {one.what}",
+            one.expected,
+            one.column,
         )
         for one in bad
     ]
@@ -92,7 +101,8 @@ def _of_text(table: Table, column: Column, role: Role) -> list[BadRows]:
     """Cells of several values, as JSON and Parquet may hold, are no text and no single label."""
     name = column_name(table, column)
     nested = [isinstance(value, NESTED) for value in table.frame[name]]
-    several = BadRows(np.array(nested, bool), f"column {name!r} holds several values", "one value")
+    what = f"column {name!r} holds several values"
+    several = BadRows(np.array(nested, bool), what, "one value", name)
     return [several, *_empty(table, column, role.kind, role.required)]
 
 
@@ -119,13 +129,14 @@ def _of_labels(table: Table, role: Role) -> list[BadRows]:
 def _of_flag(table: Table, column: Column) -> list[BadRows]:
     name = column_name(table, column)
     values, _ = parse_numbers(table.frame[name])
-    return [BadRows(~np.isin(values, (0, 1)), f"column {name!r} says neither yes nor no", "0 or 1")]
+    wrong = ~np.isin(values, (0, 1))
+    return [BadRows(wrong, f"column {name!r} says neither yes nor no", "0 or 1", name)]
 
 
 def _of_number(table: Table, column: Column, required: bool) -> list[BadRows]:
     name = column_name(table, column)
     values, bad = parse_numbers(table.frame[name])
-    found = [BadRows(bad, f"column {name!r} holds no number", "a number")]
+    found = [BadRows(bad, f"column {name!r} holds no number", NUMBER_EXPECTED, name)]
     if required:
         missing = np.isnan(values) & ~bad
         found.append(BadRows(missing, f"column {name!r} is empty", "a number in every row"))
@@ -135,7 +146,7 @@ def _of_number(table: Table, column: Column, required: bool) -> list[BadRows]:
 def _of_time(table: Table, column: Column) -> list[BadRows]:
     name = column_name(table, column)
     _, bad = parse_times(table.frame[name])
-    return [BadRows(bad, f"column {name!r} holds no date", TIME_EXPECTED)]
+    return [BadRows(bad, f"column {name!r} holds no date", TIME_EXPECTED, name)]
 
 
 def _of_video(table: Table, column: Column) -> Iterator[BadRows]:

@@ -19,6 +19,9 @@ Column = str | int
 
 LONGEST_NAME = 40
 SHOWN_NAMES = 12
+NUMBER_EXPECTED = "a number such as -1.5"
+DAY_FIRST = r"^\s*(\d\d)\.(\d\d)\.(\d{4})"
+TIME_EXPECTED = "a date such as 2017-07-01 or 2017-07-01 12:00"
 
 # In a column of numbers these words mean that there is none; in a column of text they are text.
 NO_NUMBER = frozenset(("", "nan", "na", "n/a", "null", "none"))
@@ -42,13 +45,23 @@ def column_name(table: Table, column: Column, role: str = "column") -> str:
         return str(column)
     near = difflib.get_close_matches(str(column), names, n=1)
     lower = [name for name in names if name.lower() == str(column).lower()]
-    meant = (lower or near)[:1]
+    meant = (lower or near or (_dated(table) if role == "data.time" else []))[:1]
     named = f" Did you mean {meant[0]!r}?" if meant else ""
     hint = delimiter_hint(names) or named or _row_hint(names)
     raise DataError(
         f"{table.name}: no column {column!r} for {role}.{hint} "
         f"Expected one of: {_listed(names)}. Received: {column!r}."
     )
+
+
+def _dated(table: Table) -> list[str]:
+    """Columns of text whose first row is a date."""
+    first = table.frame.head(1)
+    return [
+        name
+        for name in table.columns
+        if not pd.api.types.is_numeric_dtype(first[name]) and not parse_times(first[name])[1].any()
+    ]
 
 
 def _row_hint(names: Sequence[str]) -> str:
@@ -101,7 +114,7 @@ def numbers(table: Table, column: Column) -> NDArray[np.float64]:
     values, bad = parse_numbers(table.frame[name])
     if bad.any():
         what = f"column {name!r} holds no number"
-        raise_all([row_finding("error", table, np.flatnonzero(bad), what, "a number")])
+        raise_all([row_finding("error", table, np.flatnonzero(bad), what, NUMBER_EXPECTED, name)])
     return values
 
 
@@ -130,23 +143,30 @@ def times(table: Table, column: Column) -> NDArray[Any]:
     values, bad = parse_times(table.frame[name])
     if bad.any():
         what = f"column {name!r} holds no date"
-        raise_all([row_finding("error", table, np.flatnonzero(bad), what, TIME_EXPECTED)])
+        raise_all([row_finding("error", table, np.flatnonzero(bad), what, TIME_EXPECTED, name)])
     return values
 
 
-TIME_EXPECTED = "a date such as 2017-07-01 or 2017-07-01 12:00"
-
-
 def parse_times(values: "pd.Series[Any]") -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Points in time, or numbers, and a mask of the rows that hold neither."""
+    """Points in time, or numbers, and a mask of the rows that hold neither.
+
+    Days may come first where points follow them, 01.07.2017; with slashes some write months first.
+    """
     if pd.api.types.is_numeric_dtype(values):
         plain = values.to_numpy(np.float64, na_value=np.nan)
         dates = compact_dates(plain)
         return (plain if dates is None else dates), np.isnan(plain)
     if values.dtype == object:  # Python's dates, or a mixture
         values = values.map(str, na_action="ignore")
-    parsed = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True)
+    parsed = _iso_times(values)
+    left = parsed.isna() & values.notna()
+    if left.any():  # only text can be left
+        parsed[left] = _iso_times(values[left].str.replace(DAY_FIRST, r"\3-\2-\1", regex=True))
     return parsed.dt.tz_localize(None).to_numpy("datetime64[ns]"), parsed.isna().to_numpy()
+
+
+def _iso_times(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    return pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True)
 
 
 def compact_dates(values: NDArray[np.float64]) -> NDArray[np.datetime64] | None:
@@ -201,7 +221,7 @@ def _indicated(table: Table, names: Sequence[str]) -> list[tuple[str, ...]]:
         label = int(np.flatnonzero(wrong.any(axis=0))[0])
         rows = np.flatnonzero(wrong[:, label])
         what = f"column {names[label]!r} says neither yes nor no"
-        raise_all([row_finding("error", table, rows, what, "0 or 1")])
+        raise_all([row_finding("error", table, rows, what, "0 or 1", names[label])])
     return [tuple(name for name, flag in zip(names, row, strict=True) if flag) for row in flags]
 
 

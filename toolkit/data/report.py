@@ -10,6 +10,7 @@ from toolkit.errors import DataError
 
 SHOWN_ERRORS = 10
 SHOWN_ROWS = 3
+LONGEST_VALUE = 40
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,12 @@ def raise_all(errors: Sequence[object]) -> None:
 
 
 def row_finding(
-    level: Literal["error", "warning"], table: Table, rows: Iterable[int], what: str, expected: str
+    level: Literal["error", "warning"],
+    table: Table,
+    rows: Iterable[int],
+    what: str,
+    expected: str,
+    column: str | None = None,
 ) -> Finding:
     """A finding about rows: named by the first, with the next few and the count.
 
@@ -98,14 +104,17 @@ def row_finding(
         rows: Their numbers in it, at least one.
         what: What is wrong with them.
         expected: What would be right.
+        column: Whose value in the first of the rows is shown.
     """
+    rows = list(rows)
     places = tuple(table.where(int(row)) for row in rows)
     first, others = places[0], places[1:]
     more = f" and {len(others) - SHOWN_ROWS + 1:,} more" if len(others) >= SHOWN_ROWS else ""
     source = f"{first.rpartition(', ')[0]}, "  # what the places have in common is said once
     also = "; ".join(place.removeprefix(source) for place in others[: SHOWN_ROWS - 1]) + more
     count = f"{len(places):,} such rows (also {also})" if others else "1 such row"
-    return Finding(level, first, f"{what}. Expected {expected}. Received: {count}.", places)
+    value = f"{str(table.frame[column].iloc[rows[0]])[:LONGEST_VALUE]!r}; " if column else ""
+    return Finding(level, first, f"{what}. Expected {expected}. Received: {value}{count}.", places)
 
 
 def _plain(findings: Iterable[Finding]) -> list[dict[str, Any]]:

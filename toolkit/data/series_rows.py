@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from toolkit.data.columns import column_name, parse_numbers, parse_times, texts
+from toolkit.data.columns import (
+    NUMBER_EXPECTED,
+    TIME_EXPECTED,
+    column_name,
+    parse_numbers,
+    parse_times,
+    texts,
+)
 from toolkit.data.frequency import Frequency, infer_frequency
 from toolkit.data.layout import Layout
 from toolkit.data.report import Finding, raise_all, row_finding
@@ -55,8 +62,8 @@ def read_times(table: Table, layout: Layout) -> NDArray[Any]:
     values = table.frame[name]
     moments, bad = parse_times(values)
     if bad.any():
-        raise_all([row_finding("error", table, np.flatnonzero(bad), f"column {name!r} holds no "
-                               "date", "a date such as 2017-07-01 12:00")])  # fmt: skip
+        what = f"column {name!r} holds no date"
+        raise_all([row_finding("error", table, np.flatnonzero(bad), what, TIME_EXPECTED, name)])
     if layout.time_zone is None or moments.dtype.kind != "M" or _has_offset(values):
         return moments
     result = moments.copy()
@@ -130,7 +137,8 @@ def _value_findings(table: Table, layout: Layout) -> list[Finding]:
         values, bad = parse_numbers(table.frame[name])
         if bad.any():
             what = f"column {name!r} holds no number"
-            found.append(row_finding("error", table, np.flatnonzero(bad), what, "a number"))
+            wrong = np.flatnonzero(bad)
+            found.append(row_finding("error", table, wrong, what, NUMBER_EXPECTED, name))
         endless = np.isinf(values)
         if endless.any():
             what = f"column {name!r} is infinite"
