@@ -282,6 +282,8 @@ def test_copy(folder: Path, capsys: Output) -> None:
     assert code == 2
     assert "Did you mean 'sentiment/demo'?" in err
     assert not (folder / "new").exists()
+    code, _, err = told(capsys, "copy", "sentiment/demo", "demo.yaml")
+    assert (code, err) == (2, "demo.yaml: no directory can be made there: File exists.\n")
 
 
 def test_copy_brings_what_a_recipe_extends(folder: Path, capsys: Output) -> None:
@@ -400,10 +402,13 @@ def test_predict_refuses(
     tiny_run: Any, folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "other.csv").write_text("review\nfine\n")
+    (folder / "empty.csv").write_text("text\n")
     cases = [
+        (["empty.csv"], "empty.csv: no rows below the header"),
         (["other.csv"], "no column 'text' for data.text"),
         (["missing.csv"], "no such file"),
         (["other.csv", "--output", "x.txt"], "Expected a name in .csv or .jsonl"),
+        (["other.csv", "--output", "no/x.csv"], "Expected a file in a folder that exists"),
         (["other.csv", "--output", "out.csv"], "no column 'text'"),
     ]
     for arguments, message in cases:

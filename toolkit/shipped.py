@@ -56,7 +56,7 @@ def copy_recipe(name: str, directory: str | os.PathLike[str]) -> Path:
 
     Raises:
         ArgumentError: there is no such recipe.
-        RecipeError: the file is there already.
+        RecipeError: the file is there already, or a file where the directory would be.
     """
     found = {recipe.name: recipe.path for recipe in list_recipes()}
     if name.removesuffix(".yaml") not in found:
@@ -67,7 +67,12 @@ def copy_recipe(name: str, directory: str | os.PathLike[str]) -> Path:
     target = Path(directory) / source.name
     if target.exists():
         raise RecipeError(f"{target}: exists. Expected a directory without {source.name}.")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(
+            f"{target.parent}: no directory can be made there: {error.strerror}."
+        ) from error
     for path in [source, *_extended(source)]:
         if not (target.parent / path.name).exists():
             shutil.copyfile(path, target.parent / path.name)

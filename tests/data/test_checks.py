@@ -167,6 +167,8 @@ def test_text_given_as_numbers_and_dates() -> None:
         load_splits(DataOptions(train=pd.DataFrame(rows)), roles)
     assert "holds no date" in str(caught.value)
     assert numbers(table.take([0, 1, 2]), "value").tolist()[0] == 1.5
+    unknown = from_frame(pd.DataFrame({"value": ["?", "NA", "2"]}))
+    assert np.isnan(numbers(unknown, "value")).tolist() == [True, True, False]
     assert str(times(table.take([1]), "day")[0]).startswith("2020-01-02T12:00")
 
 

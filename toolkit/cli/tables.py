@@ -16,13 +16,21 @@ FORMATS = (".csv", ".jsonl")
 
 
 def check_output(output: str | None) -> None:
-    """See, before any work, that the format is known by the file's name.
+    """See, before any work, that the format is known by the file's name and its folder is there.
 
     Raises:
         ArgumentError: it is not.
     """
-    if output is not None and Path(output).suffix not in FORMATS:
-        raise ArgumentError(f"--output: Expected a name in .csv or .jsonl. Received: {output!r}.")
+    if output is None:
+        return
+    path = Path(output)
+    if path.suffix not in FORMATS:
+        expected = "a name in .csv or .jsonl"
+    elif path.is_dir() or not path.parent.is_dir():
+        expected = "a file in a folder that exists"
+    else:
+        return
+    raise ArgumentError(f"--output: Expected {expected}. Received: {output!r}.")
 
 
 def write_tables(tables: Iterable[pd.DataFrame], output: str | None) -> None:

@@ -24,7 +24,7 @@ DAY_FIRST = r"^\s*(\d\d)\.(\d\d)\.(\d{4})"
 TIME_EXPECTED = "a date such as 2017-07-01 or 2017-07-01 12:00"
 
 # In a column of numbers these words mean that there is none; in a column of text they are text.
-NO_NUMBER = frozenset(("", "nan", "na", "n/a", "null", "none"))
+NO_NUMBER = frozenset(("", "?", "nan", "na", "n/a", "null", "none"))
 
 
 def column_name(table: Table, column: Column, role: str = "column") -> str:
