@@ -85,6 +85,8 @@ def test_sections_and_overrides_change_a_recipe(tiny_data: Path) -> None:
         toolkit.show()
     with pytest.raises(RecipeError, match="Did you mean 'epochs'"):
         toolkit.show(path, train={"epoch": 7})
+    with pytest.raises(ArgumentError, match=r"data is given as in .* Received: DataFrame"):
+        toolkit.check(pd.DataFrame())  # type: ignore[arg-type]
 
 
 def test_same_seed_same_weights(tiny_run: Any, tiny_data: Path, tmp_path: Path) -> None:

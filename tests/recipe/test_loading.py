@@ -176,6 +176,9 @@ def test_without_a_task_the_top_is_still_checked(
           1:1 task: required key is missing. Expected 'one' or 'two'.
         {TASKS}"""
     )
+    assert fail("data: a\ntask: {typ: small}") == one(
+        "2:1 task.type: required key is missing. Expected 'one' or 'two'.", TASKS
+    )
 
 
 def test_soft_mistakes_of_the_file_stand_beside_the_others(fail: Fail) -> None:

@@ -29,7 +29,8 @@ def open_recipe(
 
     Raises:
         RecipeError: lists everything that is wrong.
-        ArgumentError: nothing to read, or two ways of overriding at once.
+        ArgumentError: nothing to read, something else than a recipe, or two ways of overriding at
+            once.
     """
     if isinstance(recipe, Recipe):
         if overrides or sections:
@@ -41,6 +42,11 @@ def open_recipe(
         if not sections:
             raise ArgumentError("Expected a recipe, or its sections by keyword. Received: neither.")
         return load_recipe(sections, overrides)
+    if not isinstance(recipe, str | os.PathLike | Mapping):
+        raise ArgumentError(
+            "Expected a recipe's file or a mapping; data is given as in "
+            f"fit(task='sentiment', data=frame). Received: {type(recipe).__name__}."
+        )
     source = recipe if isinstance(recipe, Mapping) else Path(recipe)
     if not sections:
         return load_recipe(source, overrides)

@@ -91,12 +91,14 @@ def _find_task(
 ) -> tuple[str, type[TaskOptions] | None]:
     """The task's name and options; when there are none, says why and what else is wrong on top."""
     task = next((found for node in reversed(nodes) if (found := node.get("task"))), None)
+    place, key = nodes[-1].key if nodes else Place(), "task"
     if isinstance(task, Node) and isinstance(task.value, dict):
+        place, key = task.key, "task.type"
         task = next((found for node in reversed(nodes) if (found := _type_in(node))), None)
     if task is None or task.value is None:
         names = listed(task_names())
         message = f"required key is missing.{f' Expected {names}.' if names else ''}"
-        problems.append(Problem(message, nodes[-1].key if nodes else Place(), "task", missing=True))
+        problems.append(Problem(message, place, key, missing=True))
     elif not isinstance(task.value, str):
         problems.append(Problem(wrong_value(_TASK, task.plain()), task.place, "task"))
     else:
