@@ -547,6 +547,17 @@ def test_parts_of_files(tmp_path: Path) -> None:
     bad = manifest(tmp_path, names, "path,label,from,to", ",0.3,0.1")
     with pytest.raises(DataError, match="line 2: a clip that ends before it begins"):
         read(bad, start="from", end="to")
+    data = {"train": str(bad), "start": "from", "end": "to"}
+    found = [str(error) for error in toolkit.check(task="speech", data=data).errors]
+    assert len(found) == 1
+    assert "Expected 0 <= start < end, in seconds. Received: " in found[0]
+
+
+def test_a_part_that_its_file_does_not_hold_is_told(tmp_path: Path) -> None:
+    path = manifest(tmp_path, good(tmp_path), "path,label,from,to", ",0.1,9")
+    task, splits = read(path, start="from", end="to")
+    with pytest.warns(UserWarning, match="a clip that ends after its file"):
+        task.examples(splits.train)
 
 
 @pytest.mark.parametrize(

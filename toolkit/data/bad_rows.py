@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data import audio
+from toolkit.data import audio, parts
 from toolkit.data.columns import (
     NUMBER_EXPECTED,
     TIME_EXPECTED,
@@ -53,6 +53,7 @@ def bad_rows(table: Table, roles: Sequence[Role]) -> list[BadRows]:
             for what, expected, rows in table.outline.bad
         ]
     found = [bad for role in roles for bad in _of_role(table, role)]
+    found.append(_of_parts(table, roles))
     return [bad for bad in found if bad.mask.any()]
 
 
@@ -147,6 +148,15 @@ def _of_time(table: Table, column: Column) -> list[BadRows]:
     name = column_name(table, column)
     _, bad = parse_times(table.frame[name])
     return [BadRows(bad, f"column {name!r} holds no date", TIME_EXPECTED, name)]
+
+
+def _of_parts(table: Table, roles: Sequence[Role]) -> BadRows:
+    """Clips that end before they begin, where roles say from when to when a row's clip lasts."""
+    seconds = {"start": np.full(len(table), np.nan), "end": np.full(len(table), np.nan)}
+    for role in roles:
+        if role.name in seconds:
+            seconds[role.name], _ = parse_numbers(table.frame[column_name(table, role.columns[0])])
+    return BadRows(*parts.backwards(*seconds.values()), parts.EXPECTED)
 
 
 def _of_video(table: Table, column: Column) -> Iterator[BadRows]:

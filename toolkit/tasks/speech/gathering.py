@@ -80,7 +80,7 @@ def _frames(task: Speech, table: Table, clips: Clips, *, rates: bool) -> Ragged:
 
     def read(row: int) -> Wave:
         wave = clips.read(row)
-        doubts.look(row, wave)
+        doubts.look(row, wave, clips.lacking(row, wave))
         task.tick("clips", row + 1, len(table))
         return wave
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.audio import Header, Wave, array_wave, header, read_wave
-from toolkit.data.columns import column_name, numbers, paths
+from toolkit.data.columns import column_name, paths
+from toolkit.data.parts import parts
 from toolkit.data.report import Finding, raise_all, row_finding
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MOST_RATE, ARRAY_RATE = 16_000, 16_000
 LOOK_ROWS = 500  # whose rates settle the model's
 FULL_SCALE, CLIPPED_SHARE = 0.999, 0.01
+LITTLE = 0.1  # seconds that the end of a part may be after that of its file
 SILENT = 1e-4  # largest sample of a clip that holds nothing
 
 
@@ -38,11 +40,7 @@ class Clips:
         self.array_rate = array_rate
         self.cells = list(table.frame[column_name(table, data.audio)])
         self.paths = paths(table, data.audio)
-        self.starts: NDArray[Any] | None = None
-        self.ends: NDArray[Any] | None = None
-        if data.start is not None and data.end is not None:
-            self.starts, self.ends = numbers(table, data.start), numbers(table, data.end)
-            self._check_parts()
+        self.starts, self.ends = parts(table, data.start, data.end)
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -75,22 +73,29 @@ class Clips:
             whole = header(self.paths[row])
         except (ValueError, OSError) as error:
             self._refuse(row, f"{self._name(row)} {error}", "a whole sound file")
-        if self.starts is None or self.ends is None:
-            return whole
+        start, end = self._part(row)
         rate = whole.sampling_rate
-        begin = min(round(self.starts[row] * rate), whole.num_samples)
-        end = min(round(self.ends[row] * rate), whole.num_samples)
-        return Header(max(0, end - begin), rate)
+        first = min(round(start * rate), whole.num_samples)
+        last = whole.num_samples if end is None else min(round(end * rate), whole.num_samples)
+        return Header(max(0, last - first), rate)
 
     def _decoded(self, row: int) -> Wave:
-        start = 0.0 if self.starts is None else float(self.starts[row])
-        end = None if self.ends is None else float(self.ends[row])
+        start, end = self._part(row)
         if not self._is_array(row):
             return read_wave(self.paths[row], start, end)
         wave = array_wave(self.cells[row], self.array_rate)
         first = round(start * wave.sampling_rate)
         last = None if end is None else round(end * wave.sampling_rate)
         return Wave(wave.samples[first:last], wave.sampling_rate)
+
+    def lacking(self, row: int, wave: Wave) -> float:
+        """Seconds of a row's part that its file does not have."""
+        start, end = self._part(row)
+        return 0.0 if end is None else end - start - wave.seconds
+
+    def _part(self, row: int) -> tuple[float, float | None]:
+        start, end = float(self.starts[row]), float(self.ends[row])
+        return 0.0 if np.isnan(start) else start, None if np.isnan(end) else end
 
     def _is_array(self, row: int) -> bool:
         return isinstance(self.cells[row], np.ndarray)
@@ -100,14 +105,6 @@ class Clips:
 
     def _refuse(self, row: int, what: str, expected: str) -> None:
         raise_all([row_finding("error", self.table, [row], what, expected)])
-
-    def _check_parts(self) -> None:
-        assert self.starts is not None
-        assert self.ends is not None
-        wrong = np.flatnonzero((self.starts < 0) | (self.ends <= self.starts))
-        if len(wrong):
-            what, expected = "a clip that ends before it begins", "0 <= start < end, in seconds"
-            raise_all([row_finding("error", self.table, wrong, what, expected)])
 
 
 def usual_rate(clips: Clips) -> tuple[int, str]:
@@ -131,12 +128,15 @@ class Doubts:
         self.table = table
         self.sampling_rate = sampling_rate
         self.silent: list[int] = []
+        self.short: list[int] = []
         self.clipped: list[int] = []
         self.others: list[int] = []
         self.rates: Counter[int] = Counter()
 
-    def look(self, row: int, wave: Wave) -> None:
-        """Look at one clip."""
+    def look(self, row: int, wave: Wave, lacking: float = 0.0) -> None:
+        """Look at one clip, of whose part so many seconds are lacking."""
+        if lacking > LITTLE:
+            self.short.append(row)
         loud = np.abs(wave.samples)
         if loud.max() < SILENT:
             self.silent.append(row)
@@ -147,11 +147,13 @@ class Doubts:
             self.rates[wave.sampling_rate] += 1
 
     def tell(self, *, rates: bool) -> None:
-        """Warn of silent and clipped clips and, if asked, of those that were resampled."""
+        """Warn of short, silent and clipped clips and, if asked, of those that were resampled."""
         for finding in self._findings(rates):
             warnings.warn(str(finding), stacklevel=4)
 
     def _findings(self, rates: bool) -> Iterable[Finding]:
+        if self.short:
+            yield self._finding(self.short, "a clip that ends after its file", "an end within it")
         if self.silent:
             yield self._finding(self.silent, "a silent clip", "sound")
         if self.clipped:
