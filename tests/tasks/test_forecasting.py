@@ -160,6 +160,7 @@ def test_weekdays_have_no_gaps_and_a_week_of_five() -> None:
     assert (prepared.season, prepared.read(splits.train).gaps) == (5, 0)
     phases = clock.phase(tf.constant(dates.as_unit("s").asi8), prepared.frequency, 5)
     assert phases.numpy().tolist() == dates.day_of_week.tolist()
+    assert "one step apart: 1b (Monday to Friday)." in reporting.card(prepared)["rules"][0]
     with_a_saturday = frame.assign(date=[*frame["date"][:-1], "2021-02-27"])
     given = {"frequency": "1b"}
     assert "not a whole number of steps" in problem(with_a_saturday, data=given)

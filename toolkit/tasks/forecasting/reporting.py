@@ -246,9 +246,10 @@ def card(task: Forecasting) -> dict[str, Any]:
             example[name] = [[step * n for n in range(shape[1])]]
         else:
             example[name] = np.zeros(shape).tolist()
+    weekdays = " (Monday to Friday)" if task.frequency.kind == "weekday" else ""
     rules = [
         f"`target` holds the last {task.context_length} steps of {targets}, in this order and in "
-        "original units, the oldest first, one step apart: " + str(task.frequency) + ".",
+        f"original units, the oldest first, one step apart: {task.frequency}{weekdays}.",
         "NaN in `target` is a missing value: the line between its neighbours stands for it; a "
         "window without any value is answered by the mean of the training part.",
     ]
