@@ -174,6 +174,32 @@ def test_series_of_different_lengths_have_their_own_scale_and_windows() -> None:
     assert prepared.scaler.scale[2, 0] / prepared.scaler.scale[0, 0] > 50
 
 
+@pytest.mark.parametrize(
+    ("names", "given", "found"),
+    [
+        (("id", "time", "target"), {}, True),
+        (("unique_id", "ds", "y"), {}, True),
+        (("item_id", "timestamp", "target"), {}, True),
+        (("unique_id", "ds", "y"), {"time": "ds"}, False),
+        (("id", "date", "target"), {}, False),
+        (("id", "time", "sold"), {}, False),
+    ],
+)
+def test_series_below_each_other_by_usual_names(
+    names: tuple[str, str, str], given: dict[str, str], found: bool
+) -> None:
+    frame = stores()[["store", "date", "sold"]].set_axis(names, axis="columns")
+    recipe = {"task": TASK, "data": {"train": frame, **given}}
+    options = Options.model_validate(recipe).for_columns(lambda: list(frame.columns))
+    assert (options.data.id, options.data.time) == (
+        names[:2] if found else (None, given.get("time", "date"))
+    )
+    if found:
+        prepared = toolkit.prepare(recipe)
+        assert prepared.task.targets == names[2:]
+        assert len(prepared.task.read(prepared.splits.train)) == 3
+
+
 def weeks(lengths: dict[str, int]) -> pd.DataFrame:
     frames = []
     for number, (name, rows) in enumerate(lengths.items()):

@@ -19,7 +19,7 @@ import keras
 
 from toolkit.api.own_model import check_own_model, is_model
 from toolkit.api.preparing import Working, fit_state, make_examples
-from toolkit.api.recipes import Overrides, RecipeLike, open_recipe, written_batch_size
+from toolkit.api.recipes import Overrides, RecipeLike, open_for_data, written_batch_size
 from toolkit.api.run import Run
 from toolkit.api.tasks import load_task, make_task
 from toolkit.data.checks import check_splits
@@ -98,7 +98,7 @@ def fit(
         sections["model"] = model
     if isinstance(run, Mapping):
         sections["run"], run = run, None
-    opened = open_recipe(recipe, overrides, sections)
+    opened = open_for_data(recipe, overrides, sections)
     options: Any = opened.options
     distribution = distribute(options.train.devices, options.train.strategy)
     path = _directory(opened, run, resume, distribution)
@@ -148,7 +148,7 @@ def prepare(
         RecipeError: the recipe does not validate.
         DataError: the data cannot be used.
     """
-    return _prepare(open_recipe(recipe, overrides, sections), None, Working())
+    return _prepare(open_for_data(recipe, overrides, sections), None, Working())
 
 
 def _prepare(recipe: Recipe, saved_state: Path | None, working: Working) -> Prepared:

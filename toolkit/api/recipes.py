@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,24 @@ def open_recipe(
     return load_recipe(source, {**sections, **overrides})
 
 
+def open_for_data(
+    recipe: RecipeLike | None, overrides: Overrides = (), sections: Mapping[str, Any] = {}
+) -> Recipe:
+    """Read and validate a recipe; its data's columns may settle what it leaves open.
+
+    Raises:
+        RecipeError: lists everything that is wrong.
+        DataError: the data cannot be opened.
+        ArgumentError: as of :func:`open_recipe`.
+    """
+    opened = open_recipe(recipe, overrides, sections)
+    from toolkit.data.splits import train_columns  # pandas is not needed to refuse a recipe
+
+    options: Any = opened.options
+    settled = options.for_columns(lambda: train_columns(options.data, opened.base_directory))
+    return replace(opened, options=settled)
+
+
 def check(
     recipe: RecipeLike | None = None, *, overrides: Overrides = (), **sections: Any
 ) -> Report:
@@ -80,9 +99,9 @@ def check(
     from toolkit.data.report import Report
     from toolkit.data.splits import load_splits
 
-    opened = open_recipe(recipe, overrides, sections)
-    options: Any = opened.options
     try:
+        opened = open_for_data(recipe, overrides, sections)
+        options: Any = opened.options
         splits = load_splits(options.data, options.roles(), opened.base_directory)
     except DataError as error:  # too bad to look further
         return Report(_findings(error))

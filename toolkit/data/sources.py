@@ -10,7 +10,7 @@ import pandas as pd
 
 from toolkit.data.aligned import open_aligned
 from toolkit.data.demo import DEMO_PREFIX, open_demo
-from toolkit.data.files import EXTENSIONS, FileFormat, extension, read_file
+from toolkit.data.files import EXTENSIONS, FileFormat, extension, read_chunks, read_file
 from toolkit.data.folders import open_folder
 from toolkit.data.hashing import frame_sha256
 from toolkit.data.table import Source, Table, concatenate
@@ -73,6 +73,16 @@ def open_table(data: Data, opening: Opening | None = None, split: str = "train")
     files = table_files(data, opening)
     assert files is not None
     return _open_files(files, opening)
+
+
+def column_names(data: Data, opening: Opening) -> list[str]:
+    """The columns of a data frame or of the first of several table files; none of other data."""
+    if isinstance(data, pd.DataFrame):
+        return [str(column) for column in data.columns]
+    for path, name in table_files(data, opening) or ():
+        for chunk in read_chunks(path, name, opening.format):
+            return [str(column) for column in chunk.columns.column_names]
+    return []
 
 
 def from_frame(frame: pd.DataFrame, folder: Path | None = None) -> Table:

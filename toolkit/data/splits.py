@@ -22,7 +22,7 @@ from toolkit.data.roles import (
     missing_columns,
     text_columns,
 )
-from toolkit.data.sources import Data, Opening, open_table, paths_folder
+from toolkit.data.sources import Data, Opening, column_names, open_table, paths_folder
 from toolkit.data.storing import Needs
 from toolkit.data.table import Table, concatenate
 from toolkit.data.tfds_source import TFDS_PREFIX, named_split, tfds_splits
@@ -126,6 +126,15 @@ def load_splits(
         skipped=tuple(skipped),
         placement=placement,
     )
+
+
+def train_columns(data: DataOptions, folder: Path = Path()) -> list[str]:
+    """The names of the training data's columns, as far as its file or frame tells them at once.
+
+    Raises:
+        DataError: It cannot be opened.
+    """
+    return column_names(data.train, _opening(data, (), folder))
 
 
 def _opening(data: DataOptions, roles: Sequence[Role], folder: Path) -> Opening:

@@ -1,6 +1,7 @@
 """The whole of a recipe as a task types it, and the sections all tasks share."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Collection
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -71,6 +72,15 @@ class TaskOptions(Section):
     run: RunOptions = Field(
         default_factory=RunOptions, description="Seed, name and place of the run."
     )
+
+    def for_columns(self, names: Callable[[], Collection[str]]) -> Self:
+        """Return the options for data whose columns have these names.
+
+        A task that knows how its data is mostly written overrides it, for what the recipe leaves
+        open. `names` opens the data.
+        """
+        del names
+        return self
 
     def optional_roles(self) -> list[Any]:
         """Return roles of columns that answers read where a table has them."""

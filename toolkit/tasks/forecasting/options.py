@@ -1,7 +1,7 @@
 """What a recipe of forecasting may say."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+USUAL_NAMES = (
+    ("id", "time", "target"),
+    ("unique_id", "ds", "y"),
+    ("item_id", "timestamp", "target"),
+)
 Columns = Column | Annotated[tuple[Column, ...], Field(min_length=1)]
 Level = Annotated[float, Field(gt=0, lt=1)]
 BaselineName = Literal["last_value", "seasonal_naive", "moving_average", "drift"]
@@ -84,7 +89,10 @@ class ForecastingData(DataOptions):
         None, description="Column or columns to forecast; none: every column of numbers."
     )
     id: Column | None = Field(
-        None, description="Column that names the series of a row; none: all rows are of one."
+        None,
+        description="Column that names the series of a row; none: all rows are of one. Columns "
+        "that are called id, time and target, or unique_id, ds and y, or item_id, timestamp and "
+        "target, are known by their names where there is no date.",
     )
     past: Columns | None = Field(None, description="Columns of numbers known up to now.")
     known: Columns | None = Field(
@@ -339,6 +347,19 @@ class Options(TaskOptions):
         if isinstance(written, int):
             return written
         return settled_horizon(self, settled_frequency(self, table))
+
+    def for_columns(self, names: Callable[[], Collection[str]]) -> Self:
+        """Return them with the columns of series below each other, if these have usual names."""
+        data = self.data
+        keys = ("id", "time", "target")
+        if data.model_fields_set.intersection(keys):
+            return self
+        there = set(names())
+        found = next((usual for usual in USUAL_NAMES if there.issuperset(usual)), None)
+        if found is None or data.time in there:
+            return self
+        named = data.model_copy(update=dict(zip(keys, found, strict=True)))
+        return self.model_copy(update={"data": named})
 
     def layout(self) -> "Layout":
         """Return which columns are what."""
