@@ -15,6 +15,7 @@ HALF = 0.5 * (1 + math.cos(math.pi * 0.5))
     [
         (optimization.Constant(), {0: 1.0, 99: 1.0}),
         (optimization.Constant(warmup_steps=WARM), {0: 0.1, 4: 0.5, 9: 1.0, 10: 1.0}),
+        (optimization.Constant(cooldown=0.2), {0: 1.0, 79: 1.0, 80: 1.0, 90: 0.5, 99: 0.05}),
         (optimization.Linear(final=0.2), {0: 1.0, 50: 0.6, 100: 0.2, 200: 0.2}),
         (optimization.Linear(warmup_steps=WARM), {9: 1.0, 10: 1.0, 55: 0.5, 100: 0.0}),
         (optimization.Cosine(), {0: 1.0, 50: HALF, 100: 0.0}),
@@ -35,6 +36,14 @@ def test_inverse_sqrt_is_the_formula_of_the_paper() -> None:
     for step in (1, 20, 39, 40, 41, 1000):
         paper = min(step**-0.5, step * 40**-1.5)  # the paper counts steps from 1
         assert course(step - 1) == pytest.approx(paper * 40**0.5)
+
+
+def test_inverse_sqrt_with_a_cooldown() -> None:
+    plain = make_course(optimization.InverseSqrt(warmup_steps=40), TOTAL)
+    course = make_course(optimization.InverseSqrt(warmup_steps=40, cooldown=0.25), TOTAL)
+    assert [course(step) for step in range(75)] == [plain(step) for step in range(75)]
+    assert course(75) == plain(75)
+    assert course(90) == pytest.approx(plain(75) * 10 / 25)
 
 
 def test_rates_of_successive_calls_join() -> None:

@@ -68,13 +68,21 @@ class ScheduleOptions(Section):
     warmup_steps: int = Field(0, ge=0, description="Steps of linear rise to the learning rate.")
 
 
-class Constant(ScheduleOptions):
-    """The same rate to the end."""
+class Cooling(ScheduleOptions):
+    """What a course has that goes on for as long as one likes."""
+
+    cooldown: Fraction = Field(
+        0.0, description="Share of the steps, the last ones, that fall along a line to nothing."
+    )
+
+
+class Constant(Cooling):
+    """The same rate to the end, or to a fall at the end (Hägele et al. 2024)."""
 
     type: Literal["constant"] = "constant"
 
 
-class InverseSqrt(ScheduleOptions):
+class InverseSqrt(Cooling):
     """Falls with the square root of the step (Vaswani et al. 2017)."""
 
     type: Literal["inverse_sqrt"] = "inverse_sqrt"

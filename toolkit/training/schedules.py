@@ -29,7 +29,8 @@ def make_course(options: Any, total_steps: int) -> Course:
         "linear": lambda: linear(last, options.final),
         "one_cycle": lambda: one_cycle(total_steps, options.rise, options.initial, options.final),
     }
-    return warm_up(courses[options.type](), warmup)
+    course = warm_up(courses[options.type](), warmup)
+    return cool_down(course, total_steps, getattr(options, "cooldown", 0.0))
 
 
 def warm_up(course: Course, steps: int) -> Course:
@@ -39,6 +40,22 @@ def warm_up(course: Course, steps: int) -> Course:
         return (step + 1) / steps if step < steps else course(step - steps)
 
     return rate
+
+
+def cool_down(course: Course, steps: int, share: float) -> Course:
+    """``course``, and for the last share of the steps a line from where it is to nothing.
+
+    As good as a course that falls all along (Hägele et al. 2024, arXiv 2405.18392), and a training
+    that is to be longer goes on from before the fall.
+    """
+    first = steps - round(share * steps)
+
+    def rate(step: int) -> float:
+        if step < first:
+            return course(step)
+        return course(first) * (steps - step) / max(1, steps - first)
+
+    return rate if share else course
 
 
 def inverse_sqrt(warmup_steps: int) -> Course:
