@@ -76,7 +76,7 @@ def test_one_label() -> None:
 
 def test_labels_that_stand_in_one_row() -> None:
     found = report([TEXT, LABEL], train={"text": list("abcd"), "label": ["x", "y", "x", "z"]})
-    assert str(found.warnings[0]) == (
+    assert str(found.warnings[-1]) == (
         "DataFrame, train split: 2 of the 3 labels in column 'label' stand in one row each. "
         "Expected several rows of a label. Received: 'y' once."
     )

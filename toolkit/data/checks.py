@@ -86,11 +86,10 @@ def _label_findings(splits: Splits, role: Role) -> list[Finding]:
     findings = []
     if len(splits.train) < len(known):
         findings.append(_too_few(splits.train, len(known), "labels"))
-    findings += _single_rows(splits.train, role, known)
     for name, table in splits.items():
         if name != "train":
             findings += _compare_labels(name, table, role, known)
-    return findings
+    return findings + _single_rows(splits.train, role, known)
 
 
 def _one_class(table: Table, role: Role, known: Counter[str]) -> Finding:
