@@ -14,6 +14,7 @@ import tensorflow as tf
 import toolkit
 from toolkit.api.preparing import Working
 from toolkit.errors import ArgumentError, DataError, RecipeError, RunError
+from toolkit.tasks.base import Decision
 
 TEXTS = ["a nice day", "poor", ""]
 
@@ -207,6 +208,25 @@ def test_a_run_can_move(copied: Path, tiny_run: Any) -> None:
     loaded = toolkit.load_run(copied)
     pd.testing.assert_frame_equal(loaded.predict(TEXTS), tiny_run.predict(TEXTS))
     assert loaded.task.decisions["vocabulary_size"].reason == "every word of train"
+
+
+def test_what_is_settled_last_leaves_what_training_decided(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = toolkit.load_run(copied)
+    old, new = Decision(1, "as the run was found"), Decision(2, "as training went on")
+    run.task.decisions["train.compile"] = old
+    run.directory.note(decisions={"train.compile": new.as_dict()})
+
+    def conclude(*_: Any) -> None:
+        run.task.decisions["task.penalty"] = Decision(3, "settled last")
+
+    run.directory.writes = True
+    monkeypatch.setattr(run.task, "conclude", conclude)
+    run.conclude(run.splits().validation)
+    decisions = run.directory.manifest()["decisions"]
+    assert decisions["train.compile"] == new.as_dict()
+    assert decisions["task.penalty"]["value"] == 3
 
 
 def test_changed_data_is_told(tiny_data: Path, tmp_path: Path) -> None:

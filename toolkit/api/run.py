@@ -128,12 +128,14 @@ class Run:
         """Settle what the trained task settles by the validation split, and keep it."""
         before = self.task.decided()
         self.task.conclude(validation, self._answers)
-        if self.task.decided() == before:
+        # Only what is new: where a run goes on, the task remembers what training decided before.
+        new = {name: one for name, one in self.task.decided().items() if before.get(name) != one}
+        if not new:
             return
         self.__dict__.pop("_evaluator", None)  # what it compiled answers as before
         if self.directory.writes:
             self.task.save(self.directory.task)
-            self.directory.note(decisions=self.task.decided())
+            self.directory.note(decisions=new)
 
     def evaluate(self, data: str | os.PathLike[str] | pd.DataFrame | None = None) -> Evaluation:
         """Score the model on its test split, or on other data with the same columns.
