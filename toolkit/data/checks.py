@@ -103,9 +103,9 @@ def _one_class(table: Table, role: Role, known: Counter[str]) -> Finding:
 
 
 def _single_rows(table: Table, role: Role, known: Counter[str]) -> list[Finding]:
-    """A label that stands in one row is learnt from it and judged by none."""
+    """Labels that mostly stand in one row each, which is judged by none, are hardly classes."""
     single = [label for label, count in known.items() if count == 1]
-    if not single:
+    if 2 * len(single) <= len(known):
         return []
     name = column_name(table, role.columns[0])
     what = (
