@@ -18,7 +18,6 @@ from toolkit.data.files import (
     FileFormat,
     extension,
     file_source,
-    no_rows,
     read_chunks,
     to_frame,
 )
@@ -140,11 +139,7 @@ class InputReader:
 
     def _from_file(self, path: Path, name: str) -> Iterator[Table]:
         source = file_source(path, name, "", self.format)
-        chunks = read_chunks(path, name, self.format)
-        first = next(chunks, None)
-        if first is None:
-            raise DataError(no_rows(path, name, self.format))
-        for chunk in itertools.chain([first], chunks):
+        for chunk in read_chunks(path, name, self.format):
             frame = to_frame(chunk.columns, self.format.as_text, infer=False)
             yield from self._cut(Table.from_source(frame, source, chunk.row_numbers))
 

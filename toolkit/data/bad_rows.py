@@ -18,7 +18,7 @@ from toolkit.data.columns import (
     paths,
     texts,
 )
-from toolkit.data.report import Finding, row_finding
+from toolkit.data.report import Finding, Level, row_finding
 from toolkit.data.roles import Role, labels_of
 from toolkit.data.table import Table
 from toolkit.data.video_files import video_problem
@@ -59,25 +59,16 @@ def bad_rows(table: Table, roles: Sequence[Role]) -> list[BadRows]:
 
 def row_errors(table: Table, bad: Sequence[BadRows]) -> list[Finding]:
     """One error for each thing that is wrong."""
-    return [
-        row_finding("error", table, np.flatnonzero(one.mask), one.what, one.expected, one.column)
-        for one in bad
-    ]
+    return [_told("error", table, one, one.what) for one in bad]
 
 
 def skipped_rows(table: Table, bad: Sequence[BadRows]) -> list[Finding]:
     """One warning for each thing that is wrong, for rows that are left out."""
-    return [
-        row_finding(
-            "warning",
-            table,
-            np.flatnonzero(one.mask),
-            f"skipped, as {one.what}",
-            one.expected,
-            one.column,
-        )
-        for one in bad
-    ]
+    return [_told("warning", table, one, f"skipped, as {one.what}") for one in bad]
+
+
+def _told(level: Level, table: Table, one: BadRows, what: str) -> Finding:
+    return row_finding(level, table, np.flatnonzero(one.mask), what, one.expected, one.column)
 
 
 def _of_role(table: Table, role: Role) -> list[BadRows]:

@@ -63,8 +63,17 @@ def read_chunks(path: Path, name: str, options: FileFormat) -> Iterator[Chunk]:
         options: How to read it.
 
     Raises:
-        DataError: An unknown extension, or anything wrong in the file.
+        DataError: An unknown extension, no rows, or anything wrong in the file.
     """
+    rows = 0
+    for chunk in _chunks_of_kind(path, name, options):
+        rows += len(chunk.row_numbers)
+        yield chunk
+    if not rows:
+        raise DataError(_no_rows(path, name, options))
+
+
+def _chunks_of_kind(path: Path, name: str, options: FileFormat) -> Iterator[Chunk]:
     kind = extension(path)
     if kind == ".jsonl":
         return read_json_lines(path, name)
@@ -95,8 +104,6 @@ def read_file(path: Path, name: str, options: FileFormat) -> Table:
     with readable(path, name):
         digest = sha256_of(path)
     chunks = list(read_chunks(path, name, options))
-    if not chunks:
-        raise DataError(no_rows(path, name, options))
     columns = _join([chunk.columns for chunk in chunks])
     frame = to_frame(columns, options.as_text, infer=extension(path) in (".csv", ".tsv"))
     source = file_source(path, name, digest, options)
@@ -158,7 +165,7 @@ def _all_text(table: Any) -> Any:
     return table.cast(pa.schema([(name, pa.string()) for name in table.column_names]))
 
 
-def no_rows(path: Path, name: str, options: FileFormat) -> str:
+def _no_rows(path: Path, name: str, options: FileFormat) -> str:
     """What to say of a file that has no rows."""
     if path.stat().st_size == 0:
         return f"{name}: the file is empty. Expected rows."

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from toolkit.data.files import extension, file_source, no_rows, read_chunks, to_frame
+from toolkit.data.files import extension, file_source, read_chunks, to_frame
 from toolkit.data.readers import Chunk
 from toolkit.data.report import raise_all
 from toolkit.data.roles import INPUT_KINDS, missing_columns
@@ -130,8 +130,6 @@ class _Files:
                 rows += len(table)
                 yield number, table
                 self.tick("rows read", *left.after(number, rows))
-            if not rows:
-                raise DataError(no_rows(path, name, self.format))
 
     def _table(self, chunk: Chunk, source: Source, kind: str) -> Table:
         names = [str(column) for column in chunk.columns.column_names]

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from toolkit.data.table import Table
 from toolkit.errors import DataError
 
+Level = Literal["error", "warning"]
+
 SHOWN_ERRORS = 10
 SHOWN_ROWS = 3
 LONGEST_VALUE = 40
@@ -24,7 +26,7 @@ class Finding:
         rows: Every row it is about, as a user would look it up.
     """
 
-    level: Literal["error", "warning"]
+    level: Level
     where: str
     what: str
     rows: tuple[str, ...] = ()
@@ -89,7 +91,7 @@ def raise_all(errors: Sequence[object]) -> None:
 
 
 def row_finding(
-    level: Literal["error", "warning"],
+    level: Level,
     table: Table,
     rows: Iterable[int],
     what: str,

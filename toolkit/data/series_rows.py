@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 
 from toolkit.data.columns import (
     NUMBER_EXPECTED,
-    TIME_EXPECTED,
     column_name,
     parse_numbers,
-    parse_times,
     texts,
+    times,
 )
 from toolkit.data.frequency import Frequency, infer_frequency
 from toolkit.data.layout import Layout
-from toolkit.data.report import Finding, raise_all, row_finding
+from toolkit.data.report import Finding, row_finding
 from toolkit.data.table import Table
 from toolkit.errors import DataError
 
@@ -56,15 +55,11 @@ def read_times(table: Table, layout: Layout) -> NDArray[Any]:
     twice in autumn the first is summer's, and one that does not exist in spring is refused.
 
     Raises:
-        DataError: A time that the clock never shows, or twice without an order.
+        DataError: No date; a time that the clock never shows, or twice without an order.
     """
     name = column_name(table, layout.time, "data.time")
-    values = table.frame[name]
-    moments, bad = parse_times(values)
-    if bad.any():
-        what = f"column {name!r} holds no date"
-        raise_all([row_finding("error", table, np.flatnonzero(bad), what, TIME_EXPECTED, name)])
-    if layout.time_zone is None or moments.dtype.kind != "M" or _has_offset(values):
+    moments = times(table, name)
+    if layout.time_zone is None or moments.dtype.kind != "M" or _has_offset(table.frame[name]):
         return moments
     result = moments.copy()
     for rows in pd.Series(range(len(table))).groupby(series_names(table, layout), sort=False):

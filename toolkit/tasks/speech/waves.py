@@ -133,7 +133,7 @@ class Doubts:
         self.others: list[int] = []
         self.rates: Counter[int] = Counter()
 
-    def look(self, row: int, wave: Wave, lacking: float = 0.0) -> None:
+    def look(self, row: int, wave: Wave, lacking: float) -> None:
         """Look at one clip, of whose part so many seconds are lacking."""
         if lacking > LITTLE:
             self.short.append(row)
