@@ -208,7 +208,7 @@ GOOD = [f"fine film {n},yes\nsad film {n},no" for n in range(20)]
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["review,label", *GOOD], "no column 'text' for data.text"),
+        (["review,label", *GOOD], "no column 'text' for data.text. Did you mean 'review'?"),
         (["text,label", *GOOD, ",yes"], "my.csv, line 42"),
         (["text,label", *(f"film {n},yes" for n in range(40))], "one label"),
         (["text,label"], "my.csv"),

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from toolkit.data.checks import check_data
-from toolkit.data.columns import label_sets, numbers, paths, texts, times
+from toolkit.data.columns import label_sets, numbers, parse_times, paths, texts, times
+from toolkit.data.files import FileFormat
 from toolkit.data.report import Report, raise_all
 from toolkit.data.roles import Role, missing_columns
-from toolkit.data.sources import from_frame
+from toolkit.data.sources import Opening, from_frame, open_table
 from toolkit.data.splits import load_splits
 from toolkit.data.table import Source, Table
 from toolkit.errors import DataError
@@ -161,7 +162,7 @@ def test_text_given_as_numbers_and_dates() -> None:
         times(table, "day")
     assert str(caught.value) == (
         "DataFrame, row 2: column 'day' holds no date. Expected a date such as 2017-07-01 or "
-        "2017-07-01 12:00. Received: '1 May'; 2 such rows (also row 3)."
+        "2017-07-01 12:00; data.time_format tells other ways to write it. Received: '1 May'; 2 such rows (also row 3)."
     )
     with pytest.raises(DataError) as caught:
         load_splits(DataOptions(train=pd.DataFrame(rows)), roles)
@@ -239,6 +240,23 @@ def test_dates_with_the_day_first(kind: str) -> None:
     assert found.tolist() == np.array(expected, "datetime64[ns]").tolist()
     with pytest.raises(DataError, match="holds no date"):
         times(from_frame(pd.DataFrame({"day": ["12/31/2020"]})), "day")
+
+
+@pytest.mark.parametrize("column", ["day", 1])
+def test_dates_by_a_format(tmp_path: Path, column: str | int) -> None:
+    (tmp_path / "a.csv").write_text("sold,day\n1,04/03/2020 5h\n2,\n3,31/12/2020 23h\n")
+    how = FileFormat(times=[column], time_format="%d/%m/%Y %Hh")
+    table = open_table("a.csv", Opening(tmp_path, how))
+    days = pd.Series(["2020-03-04T05", None, "2020-12-31T23"]).astype("datetime64[ns]")
+    assert pd.Series(parse_times(table.frame["day"])[0]).equals(days)
+    frame = pd.DataFrame({"sold": [1, 2], "day": ["04/03/2020 5h", "12/31/2020 5h"]})
+    with pytest.raises(DataError, match="row 1: column 'day' holds no date.*'12/31/2020 5h'"):
+        times(from_frame(frame, how), "day")
+    known = frame.assign(day=pd.to_datetime(["2020-01-01", "2020-01-02"]))
+    assert (times(from_frame(known, how), "day") == known["day"].to_numpy()).all()
+    short = FileFormat(times=["day"], time_format="%Y%m%d%H")
+    numbers = pd.DataFrame({"day": [2020010100, 2020010101]})
+    assert np.diff(times(from_frame(numbers, short), "day")).tolist() == [3600 * 10**9]
 
 
 def test_dates_written_as_numbers() -> None:

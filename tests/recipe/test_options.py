@@ -109,3 +109,16 @@ def test_a_share_alone_is_for_validation() -> None:
     assert split is not None
     assert split.validation is not None
     assert split.test is None
+
+
+@pytest.mark.parametrize("written", ["%d/%m/%Y", "%m/%d/%y %H:%M", "%Y"])
+def test_time_formats(written: str) -> None:
+    assert DataOptions(train="a.csv", time_format=written).time_format == written
+
+
+@pytest.mark.parametrize("written", ["dd/mm/yyyy", "%d/%m", "%Q/%Y", "", "%", 5, ["%Y"]])
+def test_no_time_formats(written: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        DataOptions.model_validate({"train": "a.csv", "time_format": written})
+    (error,) = caught.value.errors()
+    assert error["loc"][0] == "time_format"

@@ -200,6 +200,20 @@ def test_series_below_each_other_by_usual_names(
         assert len(prepared.task.read(prepared.splits.train)) == 3
 
 
+def test_times_in_a_way_of_their_own() -> None:
+    frame = stores()[["store", "date", "sold"]]
+    american = frame.assign(date=pd.to_datetime(frame["date"]).dt.strftime("%m/%d/%Y %H:%M"))
+    columns = {"id": "store", "target": "sold"}
+    plain = toolkit.prepare(task=TASK, data={"train": frame, **columns})
+    data = {"train": american, "time_format": "%m/%d/%Y %H:%M", **columns}
+    written = toolkit.prepare(task=TASK, data=data)
+    assert len(plain.train) == len(written.train)
+    np.testing.assert_equal(plain.train.batch([0, 7]).inputs, written.train.batch([0, 7]).inputs)
+    data["time_format"] = "%d/%m/%Y %H:%M"
+    (error, *_) = toolkit.check(task=TASK, data=data).errors
+    assert "column 'date' holds no date" in str(error)
+
+
 def weeks(lengths: dict[str, int]) -> pd.DataFrame:
     frames = []
     for number, (name, rows) in enumerate(lengths.items()):

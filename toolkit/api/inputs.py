@@ -15,16 +15,14 @@ import pandas as pd
 from toolkit.data import audio
 from toolkit.data.files import (
     EXTENSIONS,
-    FileFormat,
     extension,
     file_source,
     read_chunks,
-    to_frame,
 )
 from toolkit.data.placement import open_on_disk, place
 from toolkit.data.report import raise_all
-from toolkit.data.roles import Role, missing_columns, text_columns
-from toolkit.data.sources import Opening, open_table, paths_folder, resolve
+from toolkit.data.roles import Role, missing_columns
+from toolkit.data.sources import Opening, file_format, open_table, resolve
 from toolkit.data.storing import Needs
 from toolkit.data.table import Source, Table
 from toolkit.data.text_files import open_bytes, readable
@@ -55,12 +53,7 @@ class InputReader:
         self.data = data
         self.roles = roles
         self.rows = rows
-        self.format = FileFormat(
-            header=data.header != "none",
-            delimiter=data.delimiter,
-            as_text=text_columns([*roles, *optional]),
-            folder=paths_folder(data),
-        )
+        self.format = file_format(data, [*roles, *optional])
         self.opening = Opening(format=self.format, data_dir=data.data_dir)
 
     def tables(self, inputs: Inputs) -> Iterator[Table]:
@@ -140,7 +133,7 @@ class InputReader:
     def _from_file(self, path: Path, name: str) -> Iterator[Table]:
         source = file_source(path, name, "", self.format)
         for chunk in read_chunks(path, name, self.format):
-            frame = to_frame(chunk.columns, self.format.as_text, infer=False)
+            frame = self.format.frame(chunk.columns, infer=False)
             yield from self._cut(Table.from_source(frame, source, chunk.row_numbers))
 
     def _from_items(self, items: Iterable[str | Mapping[str, Any]]) -> Iterator[Table]:
@@ -154,7 +147,8 @@ class InputReader:
 
     def _frame(self, items: Sequence[str | Mapping[str, Any]]) -> pd.DataFrame:
         if all(isinstance(item, Mapping) for item in items):
-            return pd.DataFrame.from_records([dict(item) for item in items])  # type: ignore[arg-type]
+            records = [dict(item) for item in items]  # type: ignore[arg-type]
+            return self.format.with_times(pd.DataFrame.from_records(records))
         wrong = next((item for item in items if not isinstance(item, str)), None)
         if wrong is not None:
             raise ArgumentError(f"Expected texts, or mappings by column. Received: {wrong!r}.")

@@ -21,7 +21,21 @@ LONGEST_NAME = 40
 SHOWN_NAMES = 12
 NUMBER_EXPECTED = "a number such as -1.5"
 DAY_FIRST = r"^\s*(\d\d)\.(\d\d)\.(\d{4})"
-TIME_EXPECTED = "a date such as 2017-07-01 or 2017-07-01 12:00"
+TIME_EXPECTED = (
+    "a date such as 2017-07-01 or 2017-07-01 12:00; data.time_format tells other ways to write it"
+)
+
+_FILES = ("file", "filename", "file_name", "filepath", "file_path", "clip", "audio", "wav", "video")
+_SPOKEN = ("transcript", "transcription", "sentence", "text")
+OFTEN_CALLED = {
+    "data.text": ("sentence", "review", "content", "comment", "tweet", "body", "message", *_SPOKEN),
+    "data.label": ("sentiment", "class", "category", "target", "emotion", "intent", "topic"),
+    "data.source": ("src", "source_text", "document", "article", "dialogue", "input"),
+    "data.target": ("tgt", "target_text", "summary", "highlights", "output"),
+    "data.audio": _FILES,
+    "data.video": _FILES,
+}
+"""What other data sets call a role's column: named in the error where it is missing."""
 
 # In a column of numbers these words mean that there is none; in a column of text they are text.
 NO_NUMBER = frozenset(("", "?", "nan", "na", "n/a", "null", "none"))
@@ -45,13 +59,21 @@ def column_name(table: Table, column: Column, role: str = "column") -> str:
         return str(column)
     near = difflib.get_close_matches(str(column), names, n=1)
     lower = [name for name in names if name.lower() == str(column).lower()]
-    meant = (lower or near or (_dated(table) if role == "data.time" else []))[:1]
+    meant = (lower or near or _by_role(table, role))[:1]
     named = f" Did you mean {meant[0]!r}?" if meant else ""
     hint = delimiter_hint(names) or named or _row_hint(names)
     raise DataError(
         f"{table.name}: no column {column!r} for {role}.{hint} "
         f"Expected one of: {_listed(names)}. Received: {column!r}."
     )
+
+
+def _by_role(table: Table, role: str) -> list[str]:
+    """Columns that others call what is looked for, or whose first row looks like it."""
+    if role == "data.time":
+        return _dated(table)
+    usual = OFTEN_CALLED.get(role, ())
+    return [name for name in table.columns if name.lower() in usual]
 
 
 def _dated(table: Table) -> list[str]:

@@ -1,7 +1,7 @@
 """One table file of any known format: its rows in chunks, or all of them as a `Table`."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class FileFormat:
             files such as SST-2's hold quotes as plain characters.
         as_text: Columns, by name or number, that stay as they are written (``1.0``, ``2016``);
             any other column whose values are all plain numbers becomes numeric.
+        times: Columns of times, by name or number, that are read by `time_format` if there is one.
+        time_format: Codes of strftime.
         folder: Where relative paths in its columns start; None: where the file lies.
     """
 
@@ -45,7 +47,40 @@ class FileFormat:
     delimiter: str | None = None
     quoting: bool | None = None
     as_text: Collection[str | int] = ()
+    times: Collection[str | int] = ()
+    time_format: str | None = None
     folder: Path | None = None
+
+    def by_name(self, names: Sequence[str]) -> "FileFormat":
+        """The same for some of a file's columns: those given by number are named."""
+        return replace(self, as_text=_named(self.as_text, names), times=_named(self.times, names))
+
+    def frame(self, columns: Any, infer: bool) -> pd.DataFrame:
+        """An Arrow table as a data frame: empty text is missing, plain numbers become numeric.
+
+        Args:
+            columns: A `pyarrow.Table`.
+            infer: Whether text may become numbers at all; only files without types need it.
+        """
+        names = [str(name) for name in columns.column_names]
+        as_written = self.times if self.time_format is not None else ()
+        keep = _named((*self.as_text, *as_written), names)
+        typed = [
+            _typed(column, infer and name not in keep)
+            for name, column in zip(names, columns.columns, strict=True)
+        ]
+        return self.with_times(pd.DataFrame(pa.table(typed, names=names).to_pandas()))
+
+    def with_times(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame with its times as `time_format` reads them; what it cannot read stays."""
+        if self.time_format is None:
+            return frame
+        names = [str(name) for name in frame.columns]
+        read = {
+            name: _by_format(frame[name], self.time_format)
+            for name in _named(self.times, names).intersection(names)
+        }
+        return frame.assign(**{str(name): times for name, times in read.items()})
 
 
 def extension(path: Path) -> str:
@@ -105,7 +140,7 @@ def read_file(path: Path, name: str, options: FileFormat) -> Table:
         digest = sha256_of(path)
     chunks = list(read_chunks(path, name, options))
     columns = _join([chunk.columns for chunk in chunks])
-    frame = to_frame(columns, options.as_text, infer=extension(path) in (".csv", ".tsv"))
+    frame = options.frame(columns, infer=extension(path) in (".csv", ".tsv"))
     source = file_source(path, name, digest, options)
     return Table.from_source(frame, source, np.concatenate([c.row_numbers for c in chunks]))
 
@@ -116,21 +151,17 @@ def file_source(path: Path, name: str, digest: str, options: FileFormat) -> Sour
     return Source(name, unit, digest, options.folder or path.parent)
 
 
-def to_frame(columns: Any, as_text: Collection[str | int], infer: bool) -> pd.DataFrame:
-    """An Arrow table as a data frame: empty text is missing, plain numbers become numeric.
+def _by_format(written: "pd.Series[Any]", time_format: str) -> "pd.Series[Any]":
+    if pd.api.types.is_datetime64_any_dtype(written):
+        return written
+    times = pd.to_datetime(written.astype("string"), format=time_format, errors="coerce")
+    read = times.notna() | written.isna()
+    return times if read.all() else times.astype(object).where(read, written)
 
-    Args:
-        columns: A `pyarrow.Table`.
-        as_text: Columns, by name or number, that keep their text.
-        infer: Whether text may become numbers at all; only files without types need it.
-    """
-    names = columns.column_names
-    keep = {names[c] if isinstance(c, int) and c < len(names) else c for c in as_text}
-    typed = [
-        _typed(column, infer and name not in keep)
-        for name, column in zip(names, columns.columns, strict=True)
-    ]
-    return pd.DataFrame(pa.table(typed, names=[str(name) for name in names]).to_pandas())
+
+def _named(columns: Iterable[str | int], names: Sequence[str]) -> set[str | int]:
+    """Columns by their names, where they are given by number."""
+    return {names[c] if isinstance(c, int) and c < len(names) else c for c in columns}
 
 
 def _typed(column: Any, infer: bool) -> Any:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from toolkit.data.files import extension, file_source, read_chunks, to_frame
+from toolkit.data.files import extension, file_source, read_chunks
 from toolkit.data.readers import Chunk
 from toolkit.data.report import raise_all
 from toolkit.data.roles import INPUT_KINDS, missing_columns
@@ -137,11 +137,8 @@ class _Files:
             require_same_columns(names, source.name, list(self.seen), self.sources[0].name)
         self.seen.update(dict.fromkeys(names))
         wanted = [name for name in self._wanted(source) if name in names]
-        as_text = [
-            names[one] if isinstance(one, int) and one < len(names) else one
-            for one in self.format.as_text
-        ]
-        frame = to_frame(chunk.columns.select(wanted), as_text, infer=kind in (".csv", ".tsv"))
+        written = self.format.by_name(names)
+        frame = written.frame(chunk.columns.select(wanted), infer=kind in (".csv", ".tsv"))
         places = np.zeros(len(frame), np.int32)
         return Table(frame, source.name, [source], places, chunk.row_numbers, list(self.seen))
 

@@ -13,11 +13,12 @@ from toolkit.data.demo import DEMO_PREFIX, open_demo
 from toolkit.data.files import EXTENSIONS, FileFormat, extension, read_chunks, read_file
 from toolkit.data.folders import open_folder
 from toolkit.data.hashing import frame_sha256
+from toolkit.data.roles import Role, text_columns
 from toolkit.data.table import Source, Table, concatenate
 from toolkit.data.text_files import near
 from toolkit.data.tfds_source import TFDS_PREFIX, open_tfds
 from toolkit.errors import DataError
-from toolkit.recipe import DataOptions
+from toolkit.recipe import DataOptions, SplitOptions
 
 Data = (
     str
@@ -59,7 +60,7 @@ def open_table(data: Data, opening: Opening | None = None, split: str = "train")
     """
     opening = opening or Opening()
     if isinstance(data, pd.DataFrame):
-        return from_frame(data, opening.format.folder)
+        return from_frame(data, opening.format)
     if isinstance(data, Mapping):
         return open_aligned({column: _named(file, opening) for column, file in data.items()})
     if isinstance(data, str) and data.startswith(TFDS_PREFIX):
@@ -85,12 +86,13 @@ def column_names(data: Data, opening: Opening) -> list[str]:
     return []
 
 
-def from_frame(frame: pd.DataFrame, folder: Path | None = None) -> Table:
+def from_frame(frame: pd.DataFrame, options: FileFormat | None = None) -> Table:
     """A data frame as a table; its rows are counted from 0, as ``frame.iloc`` does.
 
     Args:
         frame: The rows.
-        folder: Where relative paths in its columns start; None: in the working folder.
+        options: How its times are read, and where relative paths in its columns start; None: as
+            they are written, and in the working folder.
 
     Raises:
         DataError: No rows, or two columns of one name.
@@ -105,15 +107,26 @@ def from_frame(frame: pd.DataFrame, folder: Path | None = None) -> Table:
             f"{name}: {names.count(twice)} columns are named {twice!r}. "
             f"Expected each column name once. Received: {', '.join(names)}."
         )
-    copy = frame.set_axis(names, axis="columns").reset_index(drop=True)
-    source = Source(name, "row", frame_sha256(copy), folder or Path())
+    options = options or FileFormat()
+    copy = options.with_times(frame.set_axis(names, axis="columns").reset_index(drop=True))
+    source = Source(name, "row", frame_sha256(copy), options.folder or Path())
     return Table.from_source(copy, source, range(len(copy)))
 
 
-def paths_folder(data: DataOptions) -> Path | None:
-    """Where paths in columns start, if the recipe says so (``data.folder``)."""
-    written = getattr(data, "folder", None)
-    return None if written is None else resolve(written, Path())
+def file_format(data: DataOptions, roles: Sequence[Role]) -> FileFormat:
+    """How a recipe's files are read, whose columns have these roles."""
+    split = data.split or SplitOptions()
+    parts = [column for column in (split.group, split.column) if column is not None]
+    times = [column for role in roles if role.kind == "time" for column in role.columns]
+    folder = getattr(data, "folder", None)
+    return FileFormat(
+        header=data.header != "none",
+        delimiter=data.delimiter,
+        as_text=[*text_columns(roles), *parts],
+        times=times if split.time is None else [*times, split.time],
+        time_format=data.time_format,
+        folder=None if folder is None else resolve(folder, Path()),
+    )
 
 
 def resolve(data: str | os.PathLike[str], folder: Path) -> Path:

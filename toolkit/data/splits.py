@@ -11,7 +11,6 @@ from toolkit.data.bad_rows import bad_rows, row_errors, skipped_rows
 from toolkit.data.columns import column_name, texts
 from toolkit.data.cutting import Decision, cut_train
 from toolkit.data.demo import DEMO_PREFIX, demo_splits
-from toolkit.data.files import FileFormat
 from toolkit.data.placement import IN_MEMORY, Placement, Tick, open_on_disk, place
 from toolkit.data.report import Finding, raise_all, row_finding
 from toolkit.data.roles import (
@@ -20,9 +19,8 @@ from toolkit.data.roles import (
     label_role,
     labels_of,
     missing_columns,
-    text_columns,
 )
-from toolkit.data.sources import Data, Opening, column_names, open_table, paths_folder
+from toolkit.data.sources import Data, Opening, column_names, file_format, open_table
 from toolkit.data.storing import Needs
 from toolkit.data.table import Table, concatenate
 from toolkit.data.tfds_source import TFDS_PREFIX, named_split, tfds_splits
@@ -138,15 +136,7 @@ def train_columns(data: DataOptions, folder: Path = Path()) -> list[str]:
 
 
 def _opening(data: DataOptions, roles: Sequence[Role], folder: Path) -> Opening:
-    split = data.split or SplitOptions()
-    extra = [column for column in (split.group, split.column) if column is not None]
-    file_format = FileFormat(
-        header=data.header != "none",
-        delimiter=data.delimiter,
-        as_text=[*text_columns(roles), *extra],
-        folder=paths_folder(data),
-    )
-    return Opening(folder, file_format, data.data_dir)
+    return Opening(folder, file_format(data, roles), data.data_dir)
 
 
 def _given(data: DataOptions) -> list[Data]:

@@ -44,6 +44,22 @@ Column = Annotated[str | Annotated[int, Field(ge=0)], Expects("a column's name o
 DataPath = Annotated[str, Field(min_length=1), BeforeValidator(_path_text), PathMark()]
 """A file, folder, glob, ``tfds:name``, ``demo:name`` or URL; relative to the recipe's folder."""
 
+TIME_FORMAT_EXPECTED = "codes of strftime that say a year at least, such as '%d/%m/%Y'"
+
+
+def parse_time_format(value: Any) -> str:
+    """Passes codes of strftime through; raises ``ValueError`` for what cannot tell years apart."""
+    example = datetime(1999, 11, 30)
+    written = example.strftime(value) if isinstance(value, str) else ""
+    if datetime.strptime(written, str(value)).year != example.year:
+        raise ValueError(TIME_FORMAT_EXPECTED)
+    return str(value)
+
+
+TimeFormat = Annotated[
+    Any, Parsed(parse_time_format, TIME_FORMAT_EXPECTED, {"type": "string", "minLength": 2})
+]
+
 DataFrame = Annotated[Any, Parsed(parse_table, "a DataFrame", {"not": {}})]
 
 Source = DataPath | Annotated[tuple[DataPath, ...], Field(min_length=1)] | DataFrame
@@ -141,6 +157,11 @@ class DataOptions(Section):
     )
     delimiter: str | None = Field(
         None, min_length=1, description="Between columns; else from the file's name."
+    )
+    time_format: TimeFormat | None = Field(
+        None,
+        description="How times are written: codes of strftime, such as '%d/%m/%Y' or "
+        "'%m/%d/%Y %H:%M'; else year, month and day, 2017-07-01 12:00, or 01.07.2017.",
     )
     data_dir: DataPath | None = Field(
         None, description="Folder of prepared TensorFlow Datasets, for tfds:NAME."

@@ -391,7 +391,7 @@ class Options(TaskOptions):
         if self.output == "label":
             roles.append(Role("label", "label" if data.label is None else data.label, "label"))
         else:
-            roles.append(Role("transcript", self.transcripts, "text"))
+            roles.append(Role("text", self.transcripts, "text"))
         if data.start is not None and data.end is not None:
             roles += [Role("start", data.start, "number"), Role("end", data.end, "number")]
         if data.speaker is not None:
