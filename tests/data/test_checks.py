@@ -162,7 +162,8 @@ def test_text_given_as_numbers_and_dates() -> None:
         times(table, "day")
     assert str(caught.value) == (
         "DataFrame, row 2: column 'day' holds no date. Expected a date such as 2017-07-01 or "
-        "2017-07-01 12:00; data.time_format tells other ways to write it. Received: '1 May'; 2 such rows (also row 3)."
+        "2017-07-01 12:00; data.time_format tells other ways to write it. Received: '1 May'; "
+        "2 such rows (also row 3)."
     )
     with pytest.raises(DataError) as caught:
         load_splits(DataOptions(train=pd.DataFrame(rows)), roles)
@@ -250,7 +251,7 @@ def test_dates_by_a_format(tmp_path: Path, column: str | int) -> None:
     days = pd.Series(["2020-03-04T05", None, "2020-12-31T23"]).astype("datetime64[ns]")
     assert pd.Series(parse_times(table.frame["day"])[0]).equals(days)
     frame = pd.DataFrame({"sold": [1, 2], "day": ["04/03/2020 5h", "12/31/2020 5h"]})
-    with pytest.raises(DataError, match="row 1: column 'day' holds no date.*'12/31/2020 5h'"):
+    with pytest.raises(DataError, match=r"row 1: column 'day' holds no date.*'12/31/2020 5h'"):
         times(from_frame(frame, how), "day")
     known = frame.assign(day=pd.to_datetime(["2020-01-01", "2020-01-02"]))
     assert (times(from_frame(known, how), "day") == known["day"].to_numpy()).all()
