@@ -13,12 +13,7 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from toolkit.data import audio
-from toolkit.data.files import (
-    EXTENSIONS,
-    extension,
-    file_source,
-    read_chunks,
-)
+from toolkit.data.files import EXTENSIONS, extension, file_source, read_chunks
 from toolkit.data.placement import open_on_disk, place
 from toolkit.data.report import raise_all
 from toolkit.data.roles import Role, missing_columns

@@ -26,9 +26,11 @@ TIME_EXPECTED = (
 )
 
 _FILES = ("file", "filename", "file_name", "filepath", "file_path", "clip", "audio", "wav", "video")
-_SPOKEN = ("transcript", "transcription", "sentence", "text")
 OFTEN_CALLED = {
-    "data.text": ("sentence", "review", "content", "comment", "tweet", "body", "message", *_SPOKEN),
+    "data.text": (
+        *("text", "sentence", "review", "content", "comment", "tweet", "body", "message"),
+        *("transcript", "transcription"),
+    ),
     "data.label": ("sentiment", "class", "category", "target", "emotion", "intent", "topic"),
     "data.source": ("src", "source_text", "document", "article", "dialogue", "input"),
     "data.target": ("tgt", "target_text", "summary", "highlights", "output"),

@@ -76,11 +76,9 @@ class FileFormat:
         if self.time_format is None:
             return frame
         names = [str(name) for name in frame.columns]
-        read = {
-            name: _by_format(frame[name], self.time_format)
-            for name in _named(self.times, names).intersection(names)
-        }
-        return frame.assign(**{str(name): times for name, times in read.items()})
+        times = _named(self.times, names)
+        read = {n: _by_format(frame[n], self.time_format) for n in names if n in times}
+        return frame.assign(**read)
 
 
 def extension(path: Path) -> str:

@@ -13,13 +13,7 @@ from toolkit.data.cutting import Decision, cut_train
 from toolkit.data.demo import DEMO_PREFIX, demo_splits
 from toolkit.data.placement import IN_MEMORY, Placement, Tick, open_on_disk, place
 from toolkit.data.report import Finding, raise_all, row_finding
-from toolkit.data.roles import (
-    Role,
-    label_counts,
-    label_role,
-    labels_of,
-    missing_columns,
-)
+from toolkit.data.roles import Role, label_counts, label_role, labels_of, missing_columns
 from toolkit.data.sources import Data, Opening, column_names, file_format, open_table
 from toolkit.data.storing import Needs
 from toolkit.data.table import Table, concatenate
