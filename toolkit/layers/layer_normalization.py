@@ -1,5 +1,8 @@
 """Layer normalisation."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -41,15 +44,40 @@ class LayerNormalization(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The normalised inputs."""
-        x = at_least_float32(inputs)
-        centred = x - ops.mean(x, axis=-1, keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-        normal = ops.cast(centred * ops.rsqrt(variance + self.epsilon), inputs.dtype)
-        return normal * ops.cast(self.gamma, inputs.dtype) + ops.cast(self.beta, inputs.dtype)
+        scaled = ops.custom_gradient(_normalised(self.epsilon))
+        # Copies: of a variable itself, TensorFlow would ask the gradient once more.
+        arguments = (inputs, ops.copy(self.gamma), ops.copy(self.beta))
+        return ops.cast(scaled(*(at_least_float32(x) for x in arguments)), inputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """As the input."""
         return input_shape
+
+
+def _normalised(epsilon: float) -> Callable[..., Any]:
+    """The equation and its gradient, which passes over the features half as often as autodiff's.
+
+    With n the normalised x and g = gamma dy, dx = (g - mean(g) - n mean(g n)) / deviation.
+    """
+
+    def forward(x: Tensor, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Callable[..., Any]]:
+        centred = x - ops.mean(x, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
+        scale = ops.rsqrt(variance + epsilon)
+        normal = centred * scale
+
+        def gradient(*upstream: Tensor, **_: Any) -> tuple[Tensor, Tensor, Tensor]:
+            dy = upstream[-1]
+            g, product = dy * gamma, dy * normal
+            dim = x.shape[-1]
+            mean_product = ops.matmul(product, gamma[:, None]) / dim  # mean(g n)
+            dx = (g - ops.mean(g, axis=-1, keepdims=True) - normal * mean_product) * scale
+            by_gamma, by_beta = (ops.sum(ops.reshape(z, (-1, dim)), axis=0) for z in (product, dy))
+            return dx, by_gamma, by_beta
+
+        return normal * gamma + beta, gradient
+
+    return forward
 
 
 def at_least_float32(x: Tensor) -> Tensor:
