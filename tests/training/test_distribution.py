@@ -1,5 +1,9 @@
 """Choosing devices, and what replicas do beside taking steps."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -58,10 +62,41 @@ def test_a_device_by_name_equals_the_default(monkeypatch: pytest.MonkeyPatch) ->
     name = "CPU:1"
     named = Distribution(tf.distribute.OneDeviceStrategy(name), 1, 0, 1, name)
     default = take(steps=20)
-    monkeypatch.setattr("tests.training.test_steps.distribute", lambda _: named)
+    monkeypatch.setattr("tests.training.test_steps.distribute", lambda *_, **__: named)
     other = take(steps=20)
     assert_equal(default, other)
     assert "CPU:1" in other[2].model.variables[0].value.device
+
+
+def test_lanes_are_shares_of_their_own() -> None:
+    three = distribute("cpu", lanes=3)
+    assert list(three.shares(2)) == [0, 1, 2, 3, 4, 5]
+    assert (three.num_replicas, three.num_shares(2)) == (1, 6)
+    assert "3 parts" in three.description
+    assert distribute("cpu:2", lanes=3).lanes == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "call", "threads"),
+    [
+        ({}, "distribute()", max(1, (os.cpu_count() or 1) // 2)),
+        ({}, "distribute(lanes=1)", 0),
+        ({"TF_NUM_INTRAOP_THREADS": "3"}, "distribute()", 0),
+        ({}, "tf.config.threading.set_intra_op_parallelism_threads(3); distribute()", 3),
+    ],
+)
+def test_lanes_share_the_cores_out_unless_the_user_has(
+    environment: dict[str, str], call: str, threads: int
+) -> None:
+    code = (
+        "import tensorflow as tf; from toolkit.training.distribution import distribute; "
+        f"{call}; print(tf.config.threading.get_intra_op_parallelism_threads())"
+    )
+    own = {k: v for k, v in os.environ.items() if k != "TF_NUM_INTRAOP_THREADS"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env={**own, **environment}, capture_output=True, check=True
+    )
+    assert int(ran.stdout) == threads
 
 
 def test_arrays_survive_the_packing_for_other_workers() -> None:
@@ -73,9 +108,9 @@ def test_arrays_survive_the_packing_for_other_workers() -> None:
     assert module._unpack(module._pack({})) == {}
 
 
-@pytest.mark.parametrize("devices", ["cpu", "cpu:2"])
-def test_answers_come_in_the_order_of_the_rows(devices: str) -> None:
-    task, distribution, examples = Tiny(), distribute(devices), tiny_examples(21)
+@pytest.mark.parametrize(("devices", "lanes"), [("cpu", 1), ("cpu", 2), ("cpu:2", 1)])
+def test_answers_come_in_the_order_of_the_rows(devices: str, lanes: int) -> None:
+    task, distribution, examples = Tiny(), distribute(devices, lanes=lanes), tiny_examples(21)
     model = build(task.build_model, distribution)
     seen: list[tuple[int, int]] = []
     answers = evaluate_answers(
@@ -101,8 +136,13 @@ def test_answers_come_in_the_order_of_the_rows(devices: str) -> None:
 def test_validation_loss_weighs_rows_as_training_does() -> None:
     task, examples = Tiny("attentive"), tiny_examples(21)
     losses = []
-    for devices, batch_size in (("cpu", 21), ("cpu", 4), ("cpu:2", 6)):
-        distribution = distribute(devices)
+    for devices, lanes, batch_size in (
+        ("cpu", 1, 21),
+        ("cpu", 2, 21),
+        ("cpu", 2, 4),
+        ("cpu:2", 1, 6),
+    ):
+        distribution = distribute(devices, lanes=lanes)
         model = build(task.build_model, distribution, seed=1)
         evaluator = Evaluator(task, model, distribution, "validate")
         losses.append(evaluator(examples, batch_size=batch_size)[1])

@@ -10,9 +10,10 @@ import tensorflow as tf
 from tests.training.tiny import Tiny, tiny_examples
 from toolkit.data.batches import BatchPlan
 from toolkit.recipe import TrainOptions
-from toolkit.training.distribution import distribute
+from toolkit.training.distribution import LANES, distribute
 from toolkit.training.engine import Engine
 from toolkit.training.fit import build
+from toolkit.training.optimizers import UpdateRule
 from toolkit.training.session import make_rule
 
 STEPS = 50
@@ -22,6 +23,7 @@ SGD = {"optimizer": {"type": "sgd"}}
 def take(
     devices: str = "cpu",
     *,
+    lanes: int = LANES,
     model: str = "pooled",
     micro_batches: int = 1,
     xla: bool = False,
@@ -30,7 +32,7 @@ def take(
     **options: Any,
 ) -> tuple[Any, list[Any], Engine]:
     """Take steps over 45 rows in batches of 8, the last of 5; return losses and weights."""
-    distribution = distribute(devices)
+    distribution = distribute(devices, lanes=lanes)
     settings = TrainOptions.model_validate({**SGD, **options})
     task = task or Tiny(model)
     built = build(task.build_model, distribution, settings.precision, seed=1)
@@ -77,12 +79,25 @@ def test_two_replicas_equal_one_device(model: str) -> None:
     ids=["plain", "clipped_averaged", "adamw"],
 )
 def test_parts_and_replicas_equal_the_whole(options: dict[str, Any]) -> None:
-    whole = take(**options)
-    for devices, parts in (("cpu", 4), ("cpu:2", 2)):
-        split = take(devices, micro_batches=parts, **options)
+    whole = take(lanes=1, **options)
+    for devices, lanes, parts in (("cpu", 1, 4), ("cpu", 2, 1), ("cpu", 3, 2), ("cpu:2", 1, 2)):
+        split = take(devices, lanes=lanes, micro_batches=parts, **options)
         assert_equal(whole, split, 1e-4 if "optimizer" in options else 1e-5)
         for a, b in zip(whole[2].rule.averages, split[2].rule.averages, strict=True):
             np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-5)
+
+
+def test_rows_of_an_embedding_stay_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = []
+    finish = UpdateRule.finish_gradients
+
+    def watched(rule: UpdateRule, gradients: list[Any]) -> Any:
+        kinds.extend(type(gradient) for gradient in gradients)
+        return finish(rule, gradients)
+
+    monkeypatch.setattr(UpdateRule, "finish_gradients", watched)
+    take(steps=9)
+    assert tf.IndexedSlices in kinds
 
 
 def test_statistics_of_the_replicas_are_averaged() -> None:

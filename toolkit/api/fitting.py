@@ -21,7 +21,7 @@ from toolkit.api.own_model import check_own_model, is_model
 from toolkit.api.preparing import Working, fit_state, make_examples
 from toolkit.api.recipes import Overrides, RecipeLike, open_for_data, written_batch_size
 from toolkit.api.run import Run
-from toolkit.api.tasks import load_task, make_task
+from toolkit.api.tasks import lanes_of, load_task, make_task
 from toolkit.data.checks import check_splits
 from toolkit.data.examples import Examples
 from toolkit.data.splits import Splits, load_splits
@@ -100,7 +100,9 @@ def fit(
         sections["run"], run = run, None
     opened = open_for_data(recipe, overrides, sections)
     options: Any = opened.options
-    distribution = distribute(options.train.devices, options.train.strategy)
+    # A model of one's own has started TensorFlow already, with threads for batches in one part.
+    lanes = lanes_of(options) if own_model is None else 1
+    distribution = distribute(options.train.devices, options.train.strategy, lanes=lanes)
     path = _directory(opened, run, resume, distribution)
     clock = _Clock()
     with clock.measure("prepare"):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from toolkit.api.evaluation import Evaluation
 from toolkit.api.inputs import InputReader, Inputs, input_roles
 from toolkit.api.preparing import Working, make_examples
-from toolkit.api.tasks import load_task
+from toolkit.api.tasks import lanes_of, load_task
 from toolkit.data.columns import column_name
 from toolkit.data.examples import Examples
 from toolkit.data.report import raise_all
@@ -62,7 +62,11 @@ class Run:
     ) -> None:
         self.directory = directory
         self.options = options
-        self._task, self._model, self._distribution = task, model, distribution
+        self._task, self._model = task, model
+        # Chosen now: once a task or a model has made tensors, threads are no longer shared out.
+        self._distribution = distribution or distribute(
+            "auto", "one_device", lanes=lanes_of(options)
+        )
         self._examples: Table | None = None
 
     def __repr__(self) -> str:
@@ -279,9 +283,7 @@ class Run:
 
     @cached_property
     def _evaluator(self) -> Evaluator:
-        return Evaluator(
-            self.task, self.model, self._distribution or distribute("auto", "one_device")
-        )
+        return Evaluator(self.task, self.model, self._distribution)
 
     def _answers(self, examples: Examples) -> dict[str, NDArray[Any]]:
         written = self.options.evaluate.batch_size

@@ -8,6 +8,7 @@ from typing import Any
 from toolkit.errors import RecipeError
 from toolkit.recipe import TaskOptions
 from toolkit.tasks.base import Decision, Task
+from toolkit.training.distribution import LANES
 from toolkit.training.run_directory import RunDirectory
 
 
@@ -17,11 +18,25 @@ def make_task(options: TaskOptions) -> Task[Any]:
     Raises:
         RecipeError: there is none.
     """
+    made: Task[Any] = _task_class(options)(options)
+    return made
+
+
+def lanes_of(options: TaskOptions) -> int:
+    """Return into how many parts, computed side by side, a CPU cuts a batch of the task.
+
+    Batch normalisation needs a batch as a whole; XLA's programs that draw random numbers wait
+    for each other.
+    """
+    whole = _task_class(options).whole_batches or options.train.compile == "xla"
+    return 1 if whole else LANES
+
+
+def _task_class(options: TaskOptions) -> type[Task[Any]]:
     name = type(options).__module__.removesuffix(".options") + ".task"
     for found in vars(importlib.import_module(name)).values():
         if isinstance(found, type) and getattr(found, "options_type", None) is type(options):
-            made: Task[Any] = found(options)
-            return made
+            return found
     raise RecipeError(f"{name}: no class with options_type {type(options).__name__}.")
 
 

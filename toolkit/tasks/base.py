@@ -64,6 +64,8 @@ class Task(ABC, Generic[OptionsT]):
     """
 
     options_type: ClassVar[type[Any]]
+    whole_batches: ClassVar[bool] = False
+    """Whether a step needs its batch in one part, as batch normalisation does."""
 
     def __init__(self, options: OptionsT) -> None:
         self.options = options

@@ -137,8 +137,8 @@ class Engine:
         return steps
 
     def _make_smaller(self, error: Exception) -> None:
-        replicas = self.distribution.num_replicas
-        most = max(len(self.plan.batch(0).rows) // replicas, 1)
+        shares = self.distribution.num_shares()
+        most = max(len(self.plan.batch(0).rows) // shares, 1)
         if self.distribution.num_workers > 1 or self.micro_batches >= most:
             raise TrainingError(
                 f"train: out of memory with {self.micro_batches} micro-batches per step. "

@@ -84,7 +84,7 @@ class Evaluator:
                 raise reading_error(error) or error from error
 
     def _whole(self, examples: Examples, batch_size: int, tick: Tick) -> tuple[Answers, Any]:
-        size = max(batch_size, self.distribution.num_replicas)
+        size = max(batch_size, self.distribution.num_shares())
         plan = BatchPlan(examples.lengths, batch_size=size, shuffle=False)
         dataset = make_dataset(
             examples,
@@ -103,8 +103,9 @@ class Evaluator:
         joined = as_arrays(gathered)
         return self._in_order(joined, examples)
 
-    def _on_replicas(self, iterator: Any) -> Any:
-        return self.distribution.run(self._on_replica, *next(iterator))
+    def _on_replicas(self, iterator: Any) -> list[Any]:
+        shares = self.distribution.next_shares(iterator)
+        return [self.distribution.run(self._on_replica, *share) for share in shares]
 
     def _on_replica(self, inputs: Any, targets: Any, weights: Any, rows: Any) -> Answers:
         if not self.with_loss:
@@ -114,12 +115,11 @@ class Evaluator:
         loss = tf.cast(self.task.loss(outputs, targets, weights), tf.float32)
         return {**answers, ROWS: rows, LOSS: tf.fill(tf.shape(rows)[:1], loss)}
 
-    def _arrays(self, answers: Any, total: float) -> list[Answers]:
-        names = list(answers)
-        local = {name: self.distribution.local(answers[name]) for name in names}
+    def _arrays(self, lanes: list[Any], total: float) -> list[Answers]:
         parts = []
-        for replica in range(self.distribution.local_replicas):
-            part = {name: np.asarray(local[name][replica]) for name in names}
+        for lane, replica in np.ndindex(len(lanes), self.distribution.local_replicas):
+            local = {name: self.distribution.local(value) for name, value in lanes[lane].items()}
+            part = {name: np.asarray(values[replica]) for name, values in local.items()}
             if LOSS in part:  # the share's part of the sum over the split, once
                 summed = np.zeros(len(part[ROWS]), np.float64)
                 summed[0] = part[LOSS][0] * total

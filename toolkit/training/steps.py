@@ -84,7 +84,7 @@ class TrainingSteps:
         count = tf.shape(learning_rates)[0]
 
         def body(index: Any, losses: Any) -> tuple[Any, Any]:
-            shares = next(iterator)
+            shares = self.distribution.next_shares(iterator)
             replicas = self.distribution.run(self._replica_step, shares, learning_rates[index])
             loss = self.distribution.local(replicas)[0]
             return index + 1, losses.write(index, loss)
@@ -103,8 +103,8 @@ class TrainingSteps:
         # the copy lies on the replica's device, which the reduction goes by
         return self.distribution.total_inside([tf.identity(signals)])[0]
 
-    def _replica_step(self, share: Any, learning_rate: Any) -> Any:
-        loss, gradients = self._sum_micro_batches(*share[:3])
+    def _replica_step(self, shares: list[Any], learning_rate: Any) -> Any:
+        loss, gradients = self.sum_lanes(shares)
         loss, *gradients = self.distribution.total_inside([loss, *gradients])
         gradients, finite = self.rule.finish_gradients(gradients)
         self.distribution.update(self._apply, gradients, finite, learning_rate, self._statistics())
@@ -128,6 +128,15 @@ class TrainingSteps:
         variables = self._averaged()
         values = [tf.convert_to_tensor(variable.value) for variable in variables]
         return self.distribution.mean_inside(values) if values else []
+
+    def sum_lanes(self, shares: list[Any]) -> tuple[Any, list[Any]]:
+        """Return the loss and the gradients of the lanes' shares.
+
+        Nothing binds them together before their sum: TensorFlow computes them at the same time.
+        """
+        lanes = [self._sum_micro_batches(*share[:3]) for share in shares]
+        losses, gradients = zip(*lanes, strict=True)
+        return tf.add_n(losses), [_sum(parts) for parts in zip(*gradients, strict=True)]
 
     def _sum_micro_batches(self, inputs: Any, targets: Any, weights: Any) -> tuple[Any, list[Any]]:
         gradients = self._gradient_function()
@@ -171,3 +180,13 @@ class TrainingSteps:
         return loss, tape.gradient(
             scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
+
+
+def _sum(parts: tuple[Any, ...]) -> Any:
+    """Add up gradients; rows of an embedding stay rows."""
+    if len(parts) == 1:
+        return parts[0]
+    if not all(isinstance(part, tf.IndexedSlices) for part in parts):
+        return tf.add_n([tf.convert_to_tensor(part) for part in parts])
+    values, indices = ([getattr(part, name) for part in parts] for name in ("values", "indices"))
+    return tf.IndexedSlices(tf.concat(values, 0), tf.concat(indices, 0), parts[0].dense_shape)

@@ -76,6 +76,8 @@ def choose_xla(engine: Engine, steps_left: int, seconds_per_step: float) -> Deci
     """
     if engine.distribution.num_replicas > 1:
         return Decision(False, "XLA is chosen on one device only")
+    if engine.distribution.lanes > 1:
+        return Decision(False, "XLA would compute the parts of a batch one after the other")
     if not engine.task.keeps_shapes:
         return Decision(False, "augmentation makes ever new shapes, which XLA compiles one by one")
     shapes, left = len(engine.plan.shapes), steps_left * seconds_per_step

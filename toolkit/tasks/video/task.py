@@ -51,6 +51,7 @@ class Video(Task[options.Options]):
     """Video classification: one label of two or many."""
 
     options_type: ClassVar[type[options.Options]] = options.Options
+    whole_batches = True
 
     def __init__(self, options: options.Options) -> None:
         super().__init__(options)
