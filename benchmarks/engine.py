@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from timing import compare, in_turn, report, result
+from timing import Apart, compare, in_turn, report, result
 
 from toolkit.data.batches import BatchPlan
 from toolkit.data.examples import Arrays, Batch, Examples
@@ -157,9 +157,9 @@ def bare_loop(examples: OneBatch) -> Callable[[], None]:
 
 def loop() -> None:
     batch = OneBatch(text_like(BATCH, 20, 20), 20)
-    bare = bare_loop(batch)
+    bare = Apart(bare_loop, batch)
     for optimizer in ("adam", "adamw"):
-        figures = compare(engine_on(batch, optimizer), bare)
+        figures = compare(Apart(engine_on, batch, optimizer), bare)
         report(f"{STEPS} steps, one cached batch, {optimizer}", "bare Keras loop, adam", **figures)
 
 

@@ -6,13 +6,15 @@ The reference is what a Keras user writes: TextVectorization padded to 400 words
 keras.layers.LSTM in both directions or MultiHeadAttention blocks; mean and maximum pooling; batch
 64; Model.fit, with and without XLA, the better one counts. Ours is the recipe's model and the
 engine of `toolkit fit`: the same sizes, the same 400 tokens at most, batch 64. Both train in turn,
-a stretch of batches each, several times. Both answer in the batches that are best for them: ours in
+a stretch of batches each, several times, in processes of their own with their own threads: the
+reference has TensorFlow's default. Both answer in the batches that are best for them: ours in
 those of `toolkit predict`, 64 texts of like length, the reference in 256. Prints one line of JSON
 for training and one for prediction, in examples per second.
 """
 
 import argparse
 import os
+from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -20,7 +22,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from timing import rates_in_turn, report
+from timing import Apart, rates_in_turn, report
 
 import toolkit.api.fitting as fitting
 from toolkit.recipe import TrainOptions
@@ -112,6 +114,7 @@ class Ours:
     """The recipe and the engine of `toolkit fit`."""
 
     def __init__(self, frame: pd.DataFrame, kind: str, xla: bool) -> None:
+        self.distribution = distribute()
         prepared = fitting.prepare(
             {
                 "task": "sentiment",
@@ -127,7 +130,7 @@ class Ours:
                 "model": MODELS[kind],
             }
         )
-        self.task, self.distribution = prepared.task, distribute()
+        self.task = prepared.task
         options = TrainOptions(batch_size=BATCH)
         settings = settle(options, self.task, prepared.train, 0)
         self.model = build(self.task.build_model, self.distribution)
@@ -152,14 +155,19 @@ class Ours:
         return len(self.validation)
 
 
+def side(make: type, verb: str, frame: pd.DataFrame, kind: str, xla: bool) -> Callable[[], int]:
+    """What one side does, in the process that this is called in."""
+    run: Callable[[], int] = getattr(make(frame, kind, xla), verb)
+    return run
+
+
 def compare(kind: str, frame: pd.DataFrame, repeats: int) -> None:
-    competitors = {
-        f"{side}_{mode}": make(frame, kind, mode == "xla")
-        for side, make in (("ours", Ours), ("reference", Reference))
-        for mode in ("graph", "xla")
-    }
     for verb in ("train", "predict"):
-        runs = {name: getattr(each, verb) for name, each in competitors.items()}
+        runs = {
+            f"{name}_{mode}": Apart(side, make, verb, frame, kind, mode == "xla")
+            for name, make in (("ours", Ours), ("reference", Reference))
+            for mode in ("graph", "xla")
+        }
         rates = rates_in_turn(runs, repeats)
         best = {
             side: max(rate for name, rate in rates.items() if name.startswith(side))

@@ -6,7 +6,8 @@ The reference is what a Keras user writes after the tutorials: clips padded to o
 tf.data, their log-mel spectrograms computed by tf.signal for every batch; two convolutions; two
 keras.layers.LSTM in both directions; pooling; Model.fit. Ours is the recipe's crnn of the same
 sizes and the engine of `toolkit fit`, once with its augmentation and once without. Where torch is
-installed, the same network in torch is another reference. All train in turn on spoken digits. Then
+installed, the same network in torch is another reference. All train in turn on spoken digits, each
+in a process of its own with its own threads: the reference has TensorFlow's default. Then
 the real-time factor of answers: seconds of work for a second of sound, frames included, and of
 decoding alone, by the likeliest path and by a beam. Prints lines of JSON.
 """
@@ -25,7 +26,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 import tensorflow as tf
-from timing import rates_in_turn, report
+from timing import Apart, rates_in_turn, report
 
 import toolkit.api.fitting as fitting
 from toolkit.models import ctc
@@ -98,6 +99,7 @@ class Ours:
     """The recipe and the engine of `toolkit fit`."""
 
     def __init__(self, frame: pd.DataFrame, seconds: float, augment: bool) -> None:
+        self.distribution = distribute()
         data = {"train": frame, "label": "label", "split": {"column": "split"}}
         prepared = fitting.prepare(
             {
@@ -106,7 +108,7 @@ class Ours:
                 "model": {"type": "crnn", "members": 1, "units": UNITS, "filters": FILTERS},
             }
         )
-        self.task, self.distribution = prepared.task, distribute()
+        self.task = prepared.task
         options = TrainOptions(batch_size=BATCH)
         settings = settle(options, self.task, prepared.train, 0)
         self.model = build(self.task.build_model, self.distribution)
@@ -187,15 +189,16 @@ def main() -> None:
     frame = frame_of_digits()
     seconds = clip_seconds(frame)
     train = frame[frame["split"] == "train"]
-    plain = Ours(frame, seconds, augment=False)
     runs = {
-        "ours": plain,
-        "ours_augmented": Ours(frame, seconds, augment=True),
-        "reference": Reference(train, seconds),
+        "ours": Apart(Ours, frame, seconds, False),
+        "ours_augmented": Apart(Ours, frame, seconds, True),
+        "reference": Apart(Reference, train, seconds),
     }
     compare(runs, "reference", repeats)
     if importlib.util.find_spec("torch"):
-        compare({"ours": plain, "torch": torch_training(train, seconds)}, "torch", repeats)
+        torch = Apart(torch_training, train, seconds)
+        compare({"ours": runs["ours"], "torch": torch}, "torch", repeats)
+    plain = Ours(frame, seconds, augment=False)
     plain.answer()
     report("crnn answers", "real-time factor", ours=round(plain.answer(), 5))
     for width in (1, 16):

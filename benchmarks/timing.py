@@ -1,11 +1,13 @@
 """Fair timing: the two in turn in one process, medians, and peak memory in a process of its own."""
 
 import json
+import multiprocessing
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +35,35 @@ def rates_in_turn(
         name: statistics.median(count / seconds for seconds, count in each)
         for name, each in taken.items()
     }
+
+
+class Apart:
+    """A run in a process of its own, so that each side has the threads it chooses.
+
+    Args:
+        make: makes the run there; found by its name in its module.
+        *arguments: what it is called with.
+    """
+
+    def __init__(self, make: Callable[..., Callable[[], Any]], *arguments: Any) -> None:
+        context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+        self.pipe, there = context.Pipe()
+        serving = context.Process(target=_serve, args=(there, make, arguments), daemon=True)
+        serving.start()
+        there.close()  # so that its end shows here
+
+    def __call__(self) -> Any:
+        """Have it run once, and return what it returned."""
+        self.pipe.send(None)
+        return self.pipe.recv()
+
+
+def _serve(pipe: Any, make: Callable[..., Callable[[], Any]], arguments: tuple[Any, ...]) -> None:
+    run = make(*arguments)
+    with suppress(EOFError):  # at the end
+        while True:
+            pipe.recv()
+            pipe.send(run())
 
 
 def _taken_in_turn(

@@ -10,7 +10,8 @@ batches of 128, one-hot smoothed targets, Model.fit in graph mode and under XLA,
 counts; greedy decoding runs the whole model for each new piece. Where torch is installed,
 `nn.Transformer` on our batches is a second reference of the training. Ours is the recipe's model in
 the engine of `toolkit fit` in graph mode, with batches of 4,096 pieces of like lengths, and without
-BPE-dropout, so that both see the same pieces. Both run in turn. Prints a line of JSON each: target
+BPE-dropout, so that both see the same pieces. They run in turn, each in a process of its own with
+its own threads: the reference has TensorFlow's default. Prints a line of JSON each: target
 pieces a second, padding not counted, and seconds for the 1,000 sentences of the test. `beam`
 searches the test sentences of a trained Transformer's run with its beam, ours and CTranslate2 with
 the same weights in float32.
@@ -22,6 +23,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -31,7 +33,7 @@ import keras
 import keras_nlp
 import numpy as np
 import tensorflow as tf
-from timing import in_turn, rates_in_turn, report
+from timing import Apart, in_turn, rates_in_turn, report
 
 import toolkit
 import toolkit.api.fitting as fitting
@@ -130,8 +132,10 @@ class Reference:
 class Ours:
     """The recipe and the engine of `toolkit fit`."""
 
-    def __init__(self, prepared: fitting.Prepared, xla: bool) -> None:
-        self.task, self.distribution = prepared.task, distribute()
+    def __init__(self) -> None:
+        self.distribution = distribute()
+        prepared = self.prepared = fitting.prepare(recipe())
+        self.task = prepared.task
         options = prepared.recipe.options.train
         settings = settle(options, self.task, prepared.train, 0)
         self.model = build(self.task.build_model, self.distribution)
@@ -139,7 +143,7 @@ class Ours:
         rule = UpdateRule(make_optimizer(options.optimizer), weights, clip_norm=options.clip_norm)
         self.plan, self.examples = settings.plan, prepared.train
         self.engine = Engine(
-            self.task, self.model, rule, prepared.train, settings.plan, self.distribution, xla=xla
+            self.task, self.model, rule, prepared.train, settings.plan, self.distribution
         )
         self.step = 0
 
@@ -160,24 +164,33 @@ class Ours:
             yield tuple(side[:, (side != 0).any(0)] for side in ids)
 
 
-def torch_training(prepared: fitting.Prepared, ours: Ours) -> Callable[[], float]:
+def ours_training() -> Callable[[], float]:
+    """Ours, in the process that this is called in; so are the next ones."""
+    return Ours().train
+
+
+def reference_training(xla: bool) -> Callable[[], float]:
+    """The reference, in graph mode or under XLA."""
+    return Reference(fitting.prepare(recipe()), xla).train
+
+
+def torch_training() -> Callable[[], float]:
     """The same network from `nn.Transformer`, trained on the same batches."""
     from torch_references import TranslationTraining, Translator
 
-    size = len(prepared.task.fitted.target)
+    ours = Ours()
+    size = len(ours.task.fitted.target)
     model = Translator(size, LAYERS, WIDTH, INNER, HEADS, DROPOUT)
     return TranslationTraining(model, ours.batches(), START, STRETCH)
 
 
-def train(prepared: fitting.Prepared, repeats: int, xla: bool) -> None:
-    ours = Ours(prepared, False)
-    runs: dict[str, Callable[[], float]] = {"ours_graph": ours.train}
+def train(repeats: int, xla: bool) -> None:
+    runs = {"ours_graph": Apart(ours_training)}
     for mode in ("graph", "xla") if xla else ("graph",):
-        runs[f"reference_{mode}"] = Reference(prepared, mode == "xla").train
-    rates = rates_in_turn(runs, repeats, warm_up=1)
-    report_rates("train", rates)
+        runs[f"reference_{mode}"] = Apart(reference_training, mode == "xla")
+    report_rates("train", rates_in_turn(runs, repeats, warm_up=1))
     if importlib.util.find_spec("torch"):
-        runs = {"ours_graph": ours.train, "torch": torch_training(prepared, ours)}
+        runs = {"ours_graph": runs["ours_graph"], "torch": Apart(torch_training)}
         report_rates("train, torch", rates_in_turn(runs, repeats, warm_up=1))
 
 
@@ -189,48 +202,74 @@ def report_rates(case: str, rates: dict[str, float]) -> None:
     report(case, "target pieces per second", **figures, ratio=round(ours / best, 2))
 
 
-def greedy(prepared: fitting.Prepared, repeats: int) -> None:
+def ours_greedy() -> Callable[[], None]:
     """A fresh network seldom ends by itself, so both are told how long answers are."""
-    task = prepared.task
-    examples = task.examples(prepared.splits.test, targets=False)
+    ours = Ours()
+    examples = ours.task.examples(ours.prepared.splits.test, targets=False)
+    evaluator = Evaluator(ours.task, ours.model, ours.distribution)
+    return lambda: evaluator(examples, batch_size=BATCH) and None
+
+
+def reference_greedy() -> Callable[[], None]:
+    """The reference without a cache."""
+    prepared = fitting.prepare(recipe())
+    examples = prepared.task.examples(prepared.splits.test, targets=False)
     source = examples.inputs["source"].padded(np.arange(len(examples)), LENGTH)
-    ours, reference = Ours(prepared, False), Reference(prepared, False)
-    evaluator = Evaluator(task, ours.model, ours.distribution)
-    runs = {
-        "ours": lambda: evaluator(examples, batch_size=BATCH),
-        "reference": lambda: reference.translate(source),
-    }
+    return partial(Reference(prepared, False).translate, source)
+
+
+def greedy(repeats: int) -> None:
+    runs = {"ours": Apart(ours_greedy), "reference": Apart(reference_greedy)}
     medians = in_turn(runs, repeats, warm_up=1)
     figures = {name: round(value / 1e3, 2) for name, value in medians.items()}
     ratio = round(medians["reference"] / medians["ours"], 1)
     report("greedy", "seconds for the test", **figures, ratio=ratio)
 
 
-def beam(path: str, repeats: int, threads: int) -> None:
-    """The same weights and beam in both; how many of the texts are the same is told too."""
+def ours_beam(path: str) -> Callable[[], list[str]]:
+    """The beam of a trained run."""
+    from ctranslate2_weights import names
+
+    run = toolkit.load_run(path)
+    distribution = distribute()
+    examples = run.task.examples(run.splits().test, targets=False)
+    pieces = np.array(names(run.task.fitted.source), object)
+    evaluator = Evaluator(run.task, run.model, distribution)
+
+    def search() -> list[str]:
+        answers, _ = evaluator(examples, batch_size=BATCH)
+        return [" ".join(pieces[row[row != 0]]) for row in answers["tokens"][:, 0]]
+
+    return search
+
+
+def ctranslate2_beam(path: str, threads: int) -> Callable[[], list[str]]:
+    """CTranslate2's beam of the same width over the same weights."""
     from ctranslate2_weights import names, translator, write
 
     run = toolkit.load_run(path)
-    task, width = run.task, run.options.task.beam_size
-    examples = task.examples(run.splits().test, targets=False)
-    pieces = np.array(names(task.fitted.source), object)
-    ids = examples.inputs["source"]
+    ids = run.task.examples(run.splits().test, targets=False).inputs["source"]
+    pieces = np.array(names(run.task.fitted.source), object)
     tokens = [pieces[ids.values[a:b]].tolist() for a, b in itertools.pairwise(ids.splits)]
-    distribution = distribute()
+    width = run.options.task.beam_size
     options = {"beam_size": width, "length_penalty": 1.0, "max_batch_size": BATCH}
     with tempfile.TemporaryDirectory() as folder:
-        write(task, run.model, Path(folder) / "model")
+        write(run.task, run.model, Path(folder) / "model")
         theirs = translator(Path(folder) / "model", threads)
-        evaluator = Evaluator(task, run.model, distribution)
-        runs = {
-            "ours": lambda: evaluator(examples, batch_size=BATCH),
-            "ctranslate2": lambda: theirs.translate_batch(tokens, **options),
-        }
-        medians = in_turn(runs, repeats, warm_up=1)
-        answers, _ = runs["ours"]()
-        found = [" ".join(each.hypotheses[0]) for each in runs["ctranslate2"]()]
-    mine = [" ".join(pieces[row[row != 0]]) for row in answers["tokens"][:, 0]]
-    same = np.mean([a == b for a, b in zip(mine, found, strict=True)])
+    return lambda: [
+        " ".join(each.hypotheses[0]) for each in theirs.translate_batch(tokens, **options)
+    ]
+
+
+def beam(path: str, repeats: int, threads: int) -> None:
+    """The same weights and beam in both; how many of the texts are the same is told too."""
+    width = toolkit.load_run(path).options.task.beam_size
+    runs = {
+        "ours": Apart(ours_beam, path),
+        "ctranslate2": Apart(ctranslate2_beam, path, threads),
+    }
+    medians = in_turn(runs, repeats, warm_up=1)
+    same = np.mean([a == b for a, b in zip(runs["ours"](), runs["ctranslate2"](), strict=True)])
     figures = {name: round(value / 1e3, 2) for name, value in medians.items()}
     ratio = round(medians["ctranslate2"] / medians["ours"], 2)
     report(f"beam {width}", "seconds for the test", **figures, ratio=ratio, same=round(same, 3))
@@ -247,11 +286,10 @@ def main() -> None:
     if "beam" in arguments.parts:
         beam(arguments.run, arguments.repeats, arguments.threads)
         return
-    prepared = fitting.prepare(recipe())
     if "train" in arguments.parts:
-        train(prepared, arguments.repeats, not arguments.no_xla)
+        train(arguments.repeats, not arguments.no_xla)
     if "greedy" in arguments.parts:
-        greedy(prepared, arguments.repeats)
+        greedy(arguments.repeats)
 
 
 if __name__ == "__main__":

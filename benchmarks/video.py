@@ -84,7 +84,7 @@ class Engine:
         from toolkit.training.session import make_rule
 
         options = ready.recipe.options
-        where = distribute("cpu", "one_device")
+        where = distribute("cpu", "one_device", lanes=1)
         model = build(ready.task.build_model, where)
         plan = BatchPlan(examples.lengths, batch_size=BATCH)
         rule = make_rule(model, options.train, where)
