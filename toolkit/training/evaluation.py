@@ -68,6 +68,9 @@ class Evaluator:
         self.distribution = distribution
         self.with_loss = method == "validate"
         self._step = tf.function(self._on_replicas, reduce_retracing=True)
+        # Lanes share what is traced; replicas have copies of the variables, each its own.
+        several = distribution.lanes > 1
+        self._part = tf.function(self._on_replica) if several else self._on_replica
 
     def __call__(
         self, examples: Examples, *, batch_size: int = BATCH_SIZE, tick: Tick | None = None
@@ -105,7 +108,7 @@ class Evaluator:
 
     def _on_replicas(self, iterator: Any) -> list[Any]:
         shares = self.distribution.next_shares(iterator)
-        return [self.distribution.run(self._on_replica, *share) for share in shares]
+        return [self.distribution.run(self._part, *share) for share in shares]
 
     def _on_replica(self, inputs: Any, targets: Any, weights: Any, rows: Any) -> Answers:
         if not self.with_loss:
