@@ -123,6 +123,7 @@ def test_a_model_of_ones_own(tiny_data: Path, tmp_path: Path) -> None:
     model = own_model(words, 2)
     run = toolkit.fit(path, model=model, run=tmp_path / "new", export="none")
     assert run.model is model
+    assert "parts" not in run.directory.manifest()["devices"]
     loaded = toolkit.load_run(tmp_path / "new")
     pd.testing.assert_frame_equal(loaded.predict(TEXTS), run.predict(TEXTS))
 

@@ -3,11 +3,14 @@ from pathlib import Path
 import pytest
 
 import toolkit
+from toolkit.api.tasks import lanes_of
 from toolkit.errors import RecipeError
 from toolkit.recipe.describing import type_names
+from toolkit.recipe.loading import load_recipe
 from toolkit.recipe.optimization import Linear
 from toolkit.recipe.tasks import find_options
 from toolkit.tasks.base import Decision
+from toolkit.training.distribution import LANES
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,3 +37,10 @@ def test_a_decision_is_plain_data() -> None:
     schedule = Decision(Linear(warmup_steps=3), "short").as_dict()
     assert schedule["value"] == {"type": "linear", "warmup_steps": 3, "final": 0.0}
     assert Decision(64, "few rows").as_dict() == {"value": 64, "reason": "few rows"}
+
+
+def test_batches_stay_whole_where_halves_would_differ_or_wait() -> None:
+    demos = {name: ROOT / "recipes" / name / "demo.yaml" for name in ("sentiment", "video")}
+    assert lanes_of(load_recipe(demos["sentiment"]).options) == LANES
+    assert lanes_of(load_recipe(demos["sentiment"], ["train.compile=xla"]).options) == 1
+    assert lanes_of(load_recipe(demos["video"]).options) == 1

@@ -12,6 +12,7 @@ from tests.training.test_steps import assert_equal, take
 from tests.training.tiny import Tiny, tiny_examples
 from toolkit.errors import ArgumentError
 from toolkit.training import distribution as module
+from toolkit.training.cluster import cores
 from toolkit.training.distribution import Distribution, distribute
 from toolkit.training.evaluation import Evaluator, evaluate_answers
 from toolkit.training.fit import build
@@ -79,7 +80,7 @@ def test_lanes_are_shares_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("environment", "call", "threads"),
     [
-        ({}, "distribute()", max(1, (os.cpu_count() or 1) // 2)),
+        ({}, "distribute()", max(1, cores() // 2)),
         ({}, "distribute(lanes=1)", 0),
         ({"TF_NUM_INTRAOP_THREADS": "3"}, "distribute()", 0),
         ({}, "tf.config.threading.set_intra_op_parallelism_threads(3); distribute()", 3),

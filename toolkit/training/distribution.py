@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from toolkit.errors import ArgumentError
-from toolkit.training.cluster import Cluster, find_cluster
+from toolkit.training.cluster import Cluster, cores, find_cluster
 
 LANES = 2  # whatever the number of cores, so that dropout draws alike on all machines
 
@@ -254,7 +254,7 @@ def _share_cores(lanes: int) -> None:
     if os.environ.get("TF_NUM_INTRAOP_THREADS") or threading.get_intra_op_parallelism_threads():
         return
     try:
-        threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // lanes))
+        threading.set_intra_op_parallelism_threads(max(1, cores() // lanes))
     except RuntimeError:
         return  # TensorFlow has started already; its present setting stands
 

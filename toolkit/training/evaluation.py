@@ -69,8 +69,8 @@ class Evaluator:
         self.with_loss = method == "validate"
         self._step = tf.function(self._on_replicas, reduce_retracing=True)
         # Lanes share what is traced; replicas have copies of the variables, each its own.
-        several = distribution.lanes > 1
-        self._part = tf.function(self._on_replica) if several else self._on_replica
+        shared = distribution.lanes > 1
+        self._part = tf.function(self._on_replica) if shared else self._on_replica
 
     def __call__(
         self, examples: Examples, *, batch_size: int = BATCH_SIZE, tick: Tick | None = None

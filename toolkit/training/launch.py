@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
 from toolkit.errors import StoppedError, ToolkitError
-from toolkit.training.cluster import Cluster
+from toolkit.training.cluster import Cluster, cores
 
 GRACE_SECONDS, POLL_SECONDS = 60.0, 0.1
 # Codes that a restart would only repeat: the user's error, a stop on request.
@@ -149,7 +149,7 @@ def _free_ports(count: int) -> list[int]:
 
 def _threads(base: Mapping[str, str], workers: int) -> dict[str, str]:
     """Share the cores out: each worker's thread pool would otherwise take all of them."""
-    share = max(1, len(os.sched_getaffinity(0)) // workers)
+    share = max(1, cores() // workers)
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     return {name: str(share) for name in names if name not in base and workers > 1}
 

@@ -104,7 +104,7 @@ class TrainingSteps:
         return self.distribution.total_inside([tf.identity(signals)])[0]
 
     def _replica_step(self, shares: list[Any], learning_rate: Any) -> Any:
-        loss, gradients = self.sum_lanes(shares)
+        loss, gradients = self._sum_lanes(shares)
         loss, *gradients = self.distribution.total_inside([loss, *gradients])
         gradients, finite = self.rule.finish_gradients(gradients)
         self.distribution.update(self._apply, gradients, finite, learning_rate, self._statistics())
@@ -129,7 +129,7 @@ class TrainingSteps:
         values = [tf.convert_to_tensor(variable.value) for variable in variables]
         return self.distribution.mean_inside(values) if values else []
 
-    def sum_lanes(self, shares: list[Any]) -> tuple[Any, list[Any]]:
+    def _sum_lanes(self, shares: list[Any]) -> tuple[Any, list[Any]]:
         """Return the loss and the gradients of the lanes' shares.
 
         Nothing binds them together before their sum: TensorFlow computes them at the same time.
