@@ -68,7 +68,8 @@ def test_all_errors_at_once(fail: Fail) -> None:
         ("train: {ema: 2}", "3:14 train.ema: expected a number above 0 and below 1 or 'none'. "
          "Received: 2."),
         ("train: {precision: float16}", "3:20 train.precision: expected 'float32', "
-         "'mixed_bfloat16' or 'mixed_float16'. Did you mean 'mixed_float16'? Received: 'float16'."),
+         "'mixed_bfloat16', 'mixed_float16' or 'auto'. Did you mean 'mixed_float16'? "
+         "Received: 'float16'."),
         ("train: {devices: gpus}", "3:18 train.devices: expected auto, cpu, all, gpu, gpu:0,1 or "
          "cpu:2. Received: 'gpus'."),
         ("train: {checkpoint_every: often}", "3:27 train.checkpoint_every: expected steps (500), "

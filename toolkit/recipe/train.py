@@ -65,8 +65,10 @@ class TrainOptions(Section):
     ema: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Momentum of the moving average of the weights, such as 0.999."
     )
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        "float32", description="Of the computation; weights stay float32."
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = Field(
+        "float32",
+        description="Of the computation; weights stay float32. auto: mixed_bfloat16 where the "
+        "device is fast at it.",
     )
     compile: Literal["auto", "xla", "none"] = Field("auto", description="Compile steps by XLA.")
     steps_per_execution: Count | Auto = Field("auto", description="Steps per call of the device.")

@@ -31,6 +31,7 @@ class Distribution:
         local_replicas: replicas in this process.
         description: what is used and why, for the manifest.
         lanes: parts of a replica's share that are computed side by side.
+        on_gpus: whether the replicas are GPUs.
     """
 
     strategy: Any
@@ -39,6 +40,7 @@ class Distribution:
     local_replicas: int
     description: str
     lanes: int = 1
+    on_gpus: bool = False
 
     @property
     def num_replicas(self) -> int:
@@ -235,7 +237,8 @@ def distribute(
 
 def _one_device(name: str, lanes: int) -> Distribution:
     if not name.startswith("CPU"):
-        return Distribution(tf.distribute.OneDeviceStrategy(name), 1, 0, 1, _one_of(name))
+        strategy = tf.distribute.OneDeviceStrategy(name)
+        return Distribution(strategy, 1, 0, 1, _one_of(name), on_gpus=True)
     if lanes > 1:
         _share_cores(lanes)
     # The default strategy does the same with less between a step and its data.
@@ -271,17 +274,19 @@ def _mirrored(names: list[str]) -> Distribution:
     reduction = tf.distribute.ReductionToOneDevice() if on_cpu else None
     mirrored = tf.distribute.MirroredStrategy(names, cross_device_ops=reduction)
     description = f"mirrored over {len(names)} devices, {', '.join(names)}"
-    return Distribution(mirrored, 1, 0, len(names), description)
+    return Distribution(mirrored, 1, 0, len(names), description, on_gpus=not on_cpu)
 
 
 def _multi_worker(cluster: Cluster, devices: str) -> Distribution:
-    _show_only(_devices_of_worker(cluster, devices))
+    names = _devices_of_worker(cluster, devices)
+    _show_only(names)
     os.environ["TF_CONFIG"] = cluster.tf_config()
     started = tf.distribute.MultiWorkerMirroredStrategy()
     workers = len(cluster.addresses)
     local = started.num_replicas_in_sync // workers
     description = f"worker {cluster.index} of {workers} ({cluster.source}), {local} replicas each"
-    return Distribution(started, workers, cluster.index, local, description)
+    on_gpus = any(name.startswith("GPU") for name in names)
+    return Distribution(started, workers, cluster.index, local, description, on_gpus=on_gpus)
 
 
 def _devices_of_worker(cluster: Cluster, devices: str) -> list[str]:

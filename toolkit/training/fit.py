@@ -20,6 +20,7 @@ from toolkit.recipe import TrainOptions
 from toolkit.tasks.base import Decision, Task
 from toolkit.training.distribution import Distribution
 from toolkit.training.features import featured
+from toolkit.training.precision import emulated, settle_precision
 from toolkit.training.progress import Progress
 from toolkit.training.run_directory import RunDirectory
 from toolkit.training.session import Session
@@ -82,17 +83,24 @@ def train(
             stays.
         StoppedError: SIGTERM or Ctrl-C, after saving.
         RunError: a checkpoint cannot be written or read.
-        ArgumentError: options that do not fit together.
+        ArgumentError: options that do not fit together, or do not fit a model of the user's own.
     """
     settings = settle(options, task, train_examples, seed)
-    built = build(model, distribution, options.precision, seed)
+    progress = Progress(settings.label, settings.rounds, show=show and distribution.is_chief)
+    own = model.dtype_policy.name if isinstance(model, keras.Model) else None
+    noted = run.manifest().get("decisions", {}) if run.resuming else {}
+    precision = settle_precision(options.precision, own, distribution, noted.get("train.precision"))
+    if options.precision == "auto":
+        settings.decisions["train.precision"] = precision
+    elif warning := emulated(precision.value, distribution):
+        progress.say(warning)
+    built = build(model, distribution, precision.value, seed)
     if not run.resuming:
         task.initialise(built, train_examples)
         run.note(decisions=task.decided())
     learner, train_examples, validation_examples = featured(
         task, built, train_examples, validation_examples
     )
-    progress = Progress(settings.label, settings.rounds, show=show and distribution.is_chief)
     session = Session(
         task,
         built,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 SECONDS_PER_CALL, MAX_STEPS = 0.5, 1000
+MEMORY_SECONDS = 60.0  # over which the times of steps are averaged for people
 
 
 class Pace:
@@ -16,11 +19,14 @@ class Pace:
 
     Attributes:
         seconds_per_step: this worker's last measurement; 0 when there is none.
+        average: the same over the last minute or so, since steps differ by their lengths.
     """
 
     def __init__(self, fixed: int | None = None) -> None:
         self.fixed = fixed
         self.seconds_per_step = 0.0
+        self.average = 0.0
+        self._recent_steps = self._recent_seconds = 0.0
         self._calls = 0
         self._count = 1
 
@@ -33,6 +39,10 @@ class Pace:
         self._calls += 1
         if self._calls > 1 and steps:
             self.seconds_per_step = seconds / steps
+            kept = math.exp(-seconds / MEMORY_SECONDS)
+            self._recent_steps = kept * self._recent_steps + steps
+            self._recent_seconds = kept * self._recent_seconds + seconds
+            self.average = self._recent_seconds / self._recent_steps
 
     def agree(self, seconds_per_step: float) -> None:
         """Choose by what all workers know."""

@@ -311,7 +311,7 @@ class Session:
         step, seconds = self.state.step, time.monotonic() - began
         number, done = divmod(step, self.settings.round_steps)
         # the first call also traces, so that it says nothing of those to come
-        per_step = self.pace.seconds_per_step
+        per_step = self.pace.average
         left = (self.settings.total_steps - step) * per_step if per_step else None
         self.progress.step(
             number,
