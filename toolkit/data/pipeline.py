@@ -97,6 +97,7 @@ def make_dataset(
         )
         return [*batch.inputs.values(), *batch.targets.values(), batch.weights, rows, seeds]
 
+    @tf.autograph.experimental.do_not_convert
     def element(index: Any) -> Any:
         *arrays, rows, seeds = tf.numpy_function(read, [index], types, stateful=False)
         for array, spec in zip(arrays, specs, strict=True):

@@ -96,7 +96,7 @@ def _save(task: Task[Any], model: keras.Model, directory: Path) -> tf.Module:
     inputs = task.signature()
     specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
 
-    @tf.function(input_signature=[specs])
+    @tf.function(input_signature=[specs], autograph=False)
     def serve(raw: dict[str, Any]) -> dict[str, Any]:
         return dict(task.serve(model, raw))
 

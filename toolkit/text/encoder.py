@@ -122,7 +122,9 @@ class TextEncoder(tf.Module):
     def encode(self, texts: NDArray[np.object_]) -> dict[str, Ragged]:
         """Encode all ``(examples,)`` texts by the same graph, into memory."""
         if self._graph is None:
-            traced = tf.function(self, input_signature=[tf.TensorSpec([None], tf.string)])
+            traced = tf.function(
+                self, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+            )
             self._graph = lambda batch: traced(batch)  # an attribute of its own would be exported
         return collect(self._graph, texts)
 
@@ -242,6 +244,7 @@ def batches(texts: NDArray[np.object_]) -> tf.data.Dataset:
 def collect(encode: Any, texts: NDArray[np.object_]) -> dict[str, Ragged]:
     """Run ``encode`` over all texts and keep its ragged features in memory."""
     parts: dict[str, list[tuple[NDArray[Any], NDArray[np.int64]]]] = {}
+    encode = tf.autograph.experimental.do_not_convert(encode)
     for features in batches(texts).map(encode, num_parallel_calls=2):
         for name, rows in features.items():
             parts.setdefault(name, []).append(
@@ -253,6 +256,7 @@ def collect(encode: Any, texts: NDArray[np.object_]) -> dict[str, Ragged]:
 def count_words(split: Any, texts: NDArray[np.object_]) -> list[tuple[str, int]]:
     """Count what ``split`` makes of the texts, batch by batch, so that memory stays flat."""
     counts = pd.Series(dtype="int64")
+    split = tf.autograph.experimental.do_not_convert(split)
     for words in batches(texts).map(split, num_parallel_calls=2):
         found = pd.Series(words.flat_values.numpy()).value_counts()
         counts = counts.add(found, fill_value=0)

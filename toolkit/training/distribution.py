@@ -176,7 +176,7 @@ def _collector(distribution: Distribution) -> Any:
         mine = values[: tf.where(first, tf.size(values), 0)]  # the others have nothing to add
         return context.all_gather(mine, axis=0)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)
     def collect(values: Any) -> Any:
         return distribution.local(distribution.run(on_replica, values))[0]
 

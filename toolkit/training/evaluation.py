@@ -67,10 +67,10 @@ class Evaluator:
         self.model = model
         self.distribution = distribution
         self.with_loss = method == "validate"
-        self._step = tf.function(self._on_replicas, reduce_retracing=True)
+        self._step = tf.function(self._on_replicas, reduce_retracing=True, autograph=False)
         # Lanes share what is traced; replicas have copies of the variables, each its own.
         shared = distribution.lanes > 1
-        self._part = tf.function(self._on_replica) if shared else self._on_replica
+        self._part = tf.function(self._on_replica, autograph=False) if shared else self._on_replica
 
     def __call__(
         self, examples: Examples, *, batch_size: int = BATCH_SIZE, tick: Tick | None = None

@@ -49,7 +49,7 @@ class TrainingSteps:
         self.micro_batches = micro_batches
         # One function per local replica: each captures its own copies of the variables.
         self._compiled = [
-            tf.function(self.gradients, jit_compile=True, reduce_retracing=True)
+            tf.function(self.gradients, jit_compile=True, reduce_retracing=True, autograph=False)
             for _ in range(distribution.local_replicas if xla else 0)
         ]
         self._run: Any = None
@@ -75,7 +75,7 @@ class TrainingSteps:
         """
         if self._run is None:  # traced once, for any number of steps
             any_length = tf.TensorSpec([None], tf.float32)
-            function = tf.function(self._steps)
+            function = tf.function(self._steps, autograph=False)
             self._run = function.get_concrete_function(iterator, any_length, any_length)
         losses, agreed = self._run(iterator, tf.constant(learning_rates), tf.constant(signals))
         return losses.numpy(), agreed.numpy()

@@ -105,7 +105,7 @@ def _longest_share(engine: Engine) -> Any:
 def _measure(engine: Engine, share: Any, *, xla: bool) -> tuple[float, float]:
     """Return the seconds of the quickest call, and of the first."""
     steps = engine.make_steps(xla=xla)
-    function = tf.function(steps.gradients, jit_compile=xla or None)
+    function = tf.function(steps.gradients, jit_compile=xla or None, autograph=False)
     first = _seconds(lambda: function(*share))
     return min(_seconds(lambda: function(*share)) for _ in range(TIMED_CALLS)), first
 

@@ -76,7 +76,7 @@ def _tried(
     optimizer = keras.optimizers.Adam(RATE)
     optimizer.build(model.trainable_variables)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(inputs: Any, targets: Any, weights: Any) -> None:
         with tf.GradientTape() as tape:
             loss = task.loss(model(inputs, training=True), targets, weights)

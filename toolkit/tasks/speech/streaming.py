@@ -73,11 +73,11 @@ def signatures(task: Speech, model: keras.Model) -> dict[str, Any]:
     audio = tf.TensorSpec([None, None], tf.float32, name="audio")
     inputs = {"audio": audio, "final": tf.TensorSpec([], tf.bool, name="final"), **state}
 
-    @tf.function(input_signature=[start])
+    @tf.function(input_signature=[start], autograph=False)
     def serve_start(raw: Tensors) -> Tensors:
         return dict(stream.initial_state(raw["batch_size"]))
 
-    @tf.function(input_signature=[inputs])
+    @tf.function(input_signature=[inputs], autograph=False)
     def serve_stream(raw: Tensors) -> Tensors:
         held = {name: raw[name] for name in state}
         return _step(task, stream, raw["audio"], held, raw["final"])

@@ -215,7 +215,7 @@ class Speech(Task[options.Options]):
 
     @functools.cached_property
     def _compiled(self) -> Any:
-        return tf.function(self.preprocess, input_signature=[self.signature()])
+        return tf.function(self.preprocess, input_signature=[self.signature()], autograph=False)
 
     def computed(self, raw: Mapping[str, NDArray[Any]]) -> Mapping[str, Any]:
         """Frames of raw waves, compiled once."""
@@ -389,7 +389,9 @@ class Speech(Task[options.Options]):
     def more_signatures(self, model: keras.Model) -> dict[str, Any]:
         """``wav``: contents of wav files of 16 bits, channels mixed; those of streaming."""
 
-        @tf.function(input_signature=[{"wav": tf.TensorSpec([None], tf.string, name="wav")}])
+        @tf.function(
+            input_signature=[{"wav": tf.TensorSpec([None], tf.string, name="wav")}], autograph=False
+        )
         def serve_wav(raw: Tensors) -> Tensors:
             return self.serve(model, _decoded(raw["wav"]))
 

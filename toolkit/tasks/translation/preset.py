@@ -85,11 +85,11 @@ class PresetSides(Sides):
         others = tf.where(ids == self.padding, 0, ids)
         return tf.cast(tf.where(ids == 0, self.padding, others), tf.int32)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def _tokenize(self, texts: Any) -> Any:
         return self.preprocessor.tokenizer(texts)
 
-    @tf.function(input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)])
+    @tf.function(input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)], autograph=False)
     def _detokenize(self, ids: Any) -> Any:
         return tf.strings.strip(self.preprocessor.tokenizer.detokenize(ids))
 

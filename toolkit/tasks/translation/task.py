@@ -402,7 +402,7 @@ class Translation(Task[options.Options]):
             return {}
         spec = tf.TensorSpec([None], tf.string, name="source")
 
-        @tf.function(input_signature=[spec])
+        @tf.function(input_signature=[spec], autograph=False)
         def serve_source(source: Any) -> Tensors:
             return self.serve(model, {"source": source})
 

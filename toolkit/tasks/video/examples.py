@@ -120,7 +120,7 @@ class VideoExamples(Examples):
 
 def in_clips(stage: keras.Model, num_frames: int) -> Compute:
     """What answers any number of frames, by a stage that takes clips of so many."""
-    call = tf.function(lambda frames: stage({"frames": frames}, training=False))
+    call = tf.function(lambda frames: stage({"frames": frames}, training=False), autograph=False)
 
     def compute(frames: NDArray[np.uint8]) -> Vectors:
         found = []

@@ -57,7 +57,9 @@ def set_motion_logits(model: keras.Model, examples: Examples, tick: Tick) -> Non
 
 def _statistics(model: keras.Model, examples: Examples, tick: Tick) -> NDArray[np.float64]:
     """Statistics of all clips, ``(videos * clips, statistics)``."""
-    compute = tf.function(lambda frames: model({"frames": frames}), reduce_retracing=True)
+    compute = tf.function(
+        lambda frames: model({"frames": frames}), reduce_retracing=True, autograph=False
+    )
     parts = []
     for start in range(0, len(examples), BATCH):
         rows = np.arange(start, min(start + BATCH, len(examples)))

@@ -292,7 +292,9 @@ class Video(Task[options.Options]):
     def more_signatures(self, model: keras.Model) -> dict[str, Any]:
         """``gif``: encoded animations."""
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="gif")])
+        @tf.function(
+            input_signature=[tf.TensorSpec([None], tf.string, name="gif")], autograph=False
+        )
         def gif(gif: Any) -> Any:
             shape = tf.TensorSpec(self._shape(), tf.float32)
             frames = tf.map_fn(self._of_gif, gif, fn_output_signature=shape)
