@@ -28,7 +28,7 @@ from toolkit.data.splits import Splits, load_splits
 from toolkit.errors import ArgumentError, DataError, RecipeError, RunError
 from toolkit.recipe import Recipe
 from toolkit.serving.signature import versions
-from toolkit.serving.verify import verify
+from toolkit.serving.verify import replaying, verify
 from toolkit.tasks.base import Task
 from toolkit.training.distribution import Distribution, distribute
 from toolkit.training.fit import Result, train
@@ -318,7 +318,8 @@ def _export(run: Run, prepared: Prepared, distribution: Distribution) -> None:
     single.keep_examples(prepared.splits.test)
     if run.options.export.format == "none":
         return
-    verify(single.export())
+    with replaying() as process:
+        verify(single.export(), process)
 
 
 class _Clock:

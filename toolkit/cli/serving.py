@@ -32,9 +32,11 @@ def export(run: str, directory: str | None, form: str) -> None:
     del form  # the only one there is
     load_tensorflow()
     from toolkit import api
+    from toolkit.serving.verify import replaying
 
-    written = api.export(run, directory)
-    api.verify(written)
+    with replaying() as process:
+        written = api.export(run, directory)
+        api.verify(written, process)
     click.echo(written)
 
 

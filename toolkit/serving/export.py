@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.core.protobuf import saved_model_pb2
 
 from toolkit.errors import ExportError
 from toolkit.serving import signature
@@ -62,8 +63,8 @@ def export_model(
     target = Path(directory)
     refuse_other_content(target)
     with _replacing(target) as temporary:
-        module = _save(task, model, temporary)
-        content = _describe(task, model, module)
+        _save(task, model, temporary)
+        content = _describe(task, model, _saved_graph(temporary))
         text = readme(name, content, task.card()["example"])
         (temporary / signature.README).write_text(text, encoding="utf-8")
         _write_examples(temporary, requests, answers)
@@ -92,7 +93,7 @@ def refuse_other_content(directory: Path) -> None:
         )
 
 
-def _save(task: Task[Any], model: keras.Model, directory: Path) -> tf.Module:
+def _save(task: Task[Any], model: keras.Model, directory: Path) -> None:
     inputs = task.signature()
     specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
 
@@ -111,20 +112,28 @@ def _save(task: Task[Any], model: keras.Model, directory: Path) -> tf.Module:
     except (AssertionError, ValueError, TypeError, tf.errors.OpError) as error:
         first = str(error).strip().splitlines()[0]
         raise ExportError(f"The model cannot be exported. {_TOO_LATE} Received: {first}") from error
-    return module
 
 
-def _describe(task: Task[Any], model: keras.Model, module: tf.Module) -> dict[str, Any]:
+def _saved_graph(directory: Path) -> Any:
+    """Read what was saved, since asking the functions themselves would trace them again."""
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((directory / "saved_model.pb").read_bytes())
+    return saved.meta_graphs[0]
+
+
+def _describe(task: Task[Any], model: keras.Model, saved: Any) -> dict[str, Any]:
     card = task.card()
-    outputs = module.serve.get_concrete_function().structured_outputs
+    outputs = saved.signature_def["serve"].outputs
     meanings = card["outputs"]
+    places = {name: place for place, name in enumerate(meanings)}
+    ordered = sorted(outputs, key=lambda name: (places.get(name, len(places)), name))
     return {
         "task": task.options.task.type,
         "inputs": {key: _spec(spec, "") for key, spec in task.signature().items()},
-        "outputs": {key: _spec(spec, meanings.get(key, "")) for key, spec in outputs.items()},
+        "outputs": {key: _spec(_as_spec(outputs[key]), meanings.get(key, "")) for key in ordered},
         "labels": card.get("labels"),
         "rules": list(card["rules"]),
-        "requires": _requires(module),
+        "requires": _requires(saved.graph_def),
         "tolerance": _tolerance(model),
         "versions": signature.versions(),
     }
@@ -134,9 +143,12 @@ def _spec(spec: Any, meaning: str) -> dict[str, Any]:
     return {"dtype": spec.dtype.name, "shape": spec.shape.as_list(), "meaning": meaning}
 
 
-def _requires(module: tf.Module) -> list[str]:
+def _as_spec(info: Any) -> tf.TensorSpec:
+    return tf.TensorSpec(tf.TensorShape(info.tensor_shape), tf.as_dtype(info.dtype))
+
+
+def _requires(graph: Any) -> list[str]:
     """Name the packages whose operations the graph uses; TensorFlow's own are in ``raw_ops``."""
-    graph = module.serve.get_concrete_function().graph.as_graph_def()
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
     functions = {f.signature.name for f in graph.library.function}
     foreign = {node.op for node in nodes} - set(dir(tf.raw_ops)) - functions

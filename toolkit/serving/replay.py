@@ -1,8 +1,9 @@
 """Replays an export's stored examples with TensorFlow alone.
 
-A script: ``python -I replay.py DIRECTORY`` in a process of its own, where nothing but the standard
-library, NumPy, TensorFlow and, where the signature says so, tensorflow-text is imported. Prints
-one JSON object: how many examples were replayed and every difference found.
+A script: ``echo DIRECTORY | python -I replay.py`` in a process of its own, where nothing but the
+standard library, NumPy, TensorFlow and, where the signature says so, tensorflow-text is imported.
+TensorFlow is loaded before the directory is asked for. Prints one JSON object: how many examples
+were replayed and every difference found.
 """
 
 import base64
@@ -111,4 +112,6 @@ def _short(value: Any) -> str:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    print(json.dumps(replay(Path(sys.argv[1]))))
+    importlib.import_module("tensorflow")
+    if directory := os.fsdecode(sys.stdin.buffer.read().strip(b"\n")):
+        print(json.dumps(replay(Path(directory))))

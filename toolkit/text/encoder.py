@@ -122,10 +122,7 @@ class TextEncoder(tf.Module):
     def encode(self, texts: NDArray[np.object_]) -> dict[str, Ragged]:
         """Encode all ``(examples,)`` texts by the same graph, into memory."""
         if self._graph is None:
-            traced = tf.function(
-                self, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
-            )
-            self._graph = lambda batch: traced(batch)  # an attribute of its own would be exported
+            self._graph = traced(self)
         return collect(self._graph, texts)
 
     def num_ngrams(self) -> dict[str, int]:
@@ -234,6 +231,16 @@ class TextEncoder(tf.Module):
             max_size=self.options.max_ngrams,
             min_count=self.options.ngram_min_count,
         )
+
+
+def traced(encode: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Trace ``encode`` of ``(batch,)`` strings once, for all calls of :func:`collect`.
+
+    The result can be an attribute of a ``tf.Module`` without being exported with it.
+    """
+    strings = tf.TensorSpec([None], tf.string)
+    function = tf.function(encode, input_signature=[strings], autograph=False)
+    return lambda batch: function(batch)
 
 
 def batches(texts: NDArray[np.object_]) -> tf.data.Dataset:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
 from keras import ops
 
 from toolkit.models.beam import beam_search
@@ -14,6 +16,35 @@ from toolkit.models.seq2seq import Uncached
 from toolkit.tasks.translation.models import OWN
 from toolkit.tasks.translation.options import TranslationSection
 from toolkit.tasks.translation.sides import Sides
+
+Searching = Callable[[Any, Any, Any], Answers]
+
+
+def traced_search(find: Searching) -> Searching:
+    """Trace ``find(source, prefix, penalty)`` once, whichever graphs it is called from.
+
+    A search takes TensorFlow seconds to trace, and choosing the penalty, scoring the test split
+    and exporting call it from graphs of their own.
+    """
+    ids = tf.TensorSpec([None, None], tf.int32)
+    penalty = tf.TensorSpec([None], tf.float32)
+    free = tf.function(
+        lambda source, penalty: tuple(find(source, None, penalty)),
+        input_signature=[ids, penalty],
+        autograph=False,
+    )
+    begun = tf.function(
+        lambda source, prefix, penalty: tuple(find(source, prefix, penalty)),
+        input_signature=[ids, ids, penalty],
+        autograph=False,
+    )
+
+    def searched(source: Any, prefix: Any, penalty: Any) -> Answers:
+        if prefix is None:
+            return Answers(*free(source, penalty))
+        return Answers(*begun(source, prefix, penalty))
+
+    return searched
 
 
 def search(

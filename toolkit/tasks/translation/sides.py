@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from toolkit.ragged import Ragged
-from toolkit.text.encoder import collect
+from toolkit.text.encoder import collect, traced
 
 Side = Literal["source", "target"]
 SPARE = 10  # pieces that an answer may have besides those that its source accounts for
@@ -45,6 +45,7 @@ class Sides(tf.Module, ABC):
     def __init__(self, length: int = 512, slope: float = 2.0) -> None:
         super().__init__()
         self.length, self.slope = length, slope
+        self._graphs: dict[tuple[str, int], Any] = {}  # traced once, for all calls of encode
 
     @abstractmethod
     def pieces(self, side: Side, texts: Any) -> tf.RaggedTensor:
@@ -64,7 +65,7 @@ class Sides(tf.Module, ABC):
 
     def encode(self, side: Side, texts: NDArray[np.object_]) -> Ragged:
         """Ids of all texts of a side, each with its marks, in memory."""
-        return collect(lambda batch: {"ids": self._marked(side, batch)}, texts)["ids"]
+        return self._collect(side, lambda batch: self._marked(side, batch), texts)
 
     def __call__(self, source: Any) -> tf.RaggedTensor:
         """Ids of ``(batch,)`` sources, each with its marks; an over-long one is cut."""
@@ -76,7 +77,13 @@ class Sides(tf.Module, ABC):
 
     def encode_beginnings(self, texts: NDArray[np.object_]) -> Ragged:
         """Ids of all texts that answers are to begin with, in memory."""
-        return collect(lambda batch: {"ids": self.beginnings(batch)}, texts)["ids"]
+        return self._collect("beginning", self.beginnings, texts)
+
+    def _collect(self, what: str, encode: Any, texts: NDArray[np.object_]) -> Ragged:
+        key = (what, self.length)
+        if key not in self._graphs:
+            self._graphs[key] = traced(lambda batch: {"ids": encode(batch)})
+        return collect(self._graphs[key], texts)["ids"]
 
     def _marked(self, side: Side, texts: Any) -> tf.RaggedTensor:
         lead = self.lead if side == "source" else ()

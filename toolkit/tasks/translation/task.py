@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,7 +31,7 @@ from toolkit.tasks.translation.pairs import Pairs, require_size, too_long_or_une
 from toolkit.tasks.translation.preset import PresetSides
 from toolkit.tasks.translation.ranking import PENALTY, ROWS, USUAL, best_penalty, under_each
 from toolkit.tasks.translation.reporting import bleu_of, compared, report_on
-from toolkit.tasks.translation.searching import search
+from toolkit.tasks.translation.searching import Searching, search, traced_search
 from toolkit.tasks.translation.settling import (
     MAX_LENGTH,
     recommended,
@@ -63,6 +64,7 @@ class Translation(Task[options.Options]):
         self.length_penalty = USUAL if penalty == "auto" else penalty
         self.pairs: Sides | None = None
         self._cutters: dict[str, BPEDropout] = {}
+        self._searched: tuple[keras.Model, Searching] | None = None
 
     @property
     def fitted(self) -> Sides:
@@ -285,8 +287,16 @@ class Translation(Task[options.Options]):
         self, model: keras.Model, source: Any, prefix: Any = None, penalty: Any = None
     ) -> Answers:
         """Search for the answers to padded ids, ``(batch, length)``; see :func:`search`."""
-        task, seed = self.options.task, self.options.run.seed
         penalty = self.length_penalty if penalty is None else penalty
+        penalty = tf.broadcast_to(tf.cast(penalty, tf.float32), tf.shape(source)[:1])
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            return self._find(model, source, prefix, penalty)  # each replica by its own copies
+        if self._searched is None or self._searched[0] is not model:
+            self._searched = (model, traced_search(partial(self._find, model)))
+        return self._searched[1](source, prefix, penalty)
+
+    def _find(self, model: keras.Model, source: Any, prefix: Any, penalty: Any) -> Answers:
+        task, seed = self.options.task, self.options.run.seed
         return search(model, self.fitted, task, seed, source, prefix, penalty)
 
     def conclude(self, validation: Table, answers: Answering) -> None:
