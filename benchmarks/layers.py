@@ -4,21 +4,25 @@
 
 Each line of output is one comparison: forward and backward through a layer of 256 units on a batch
 of 64 sequences of 128 features, all outputs used, gradients by the weights and by the inputs.
-"best" takes each side at its best of graph mode and XLA, "torch" is `torch.nn` against our best.
+"halves" computes two halves of the batch side by side, as `toolkit fit` does on a CPU, against
+Keras at its best of graph mode and XLA; "best" takes ours at its best too, "torch" is `torch.nn`
+against that. Each side runs in a process of its own, with the threads it chooses.
 """
 
 import argparse
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.timing import compare, in_turn, report, result
+from benchmarks.timing import Apart, in_turn, report, result
 from toolkit import layers
+from toolkit.training.distribution import distribute
 
 BATCH, FEATURES, UNITS = 64, 128, 256
 OURS = {"lstm": layers.LSTM, "gru": layers.GRU, "rnn": layers.SimpleRNN}
@@ -59,26 +63,61 @@ def torch_step(cell: str, inputs: np.ndarray) -> Callable[[], Any]:
     return step
 
 
+def halved_step(layer: Any, inputs: np.ndarray) -> Callable[[], Any]:
+    """The same in halves of the batch side by side, as the toolkit trains on a CPU."""
+    layer.build(inputs.shape)
+    halves = [tf.constant(half) for half in np.split(inputs, 2)]
+    weights = [weight.value for weight in layer.trainable_variables]
+
+    def of_half(half: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(half)
+            loss = tf.reduce_sum(tf.square(layer(half)))
+        return tape.gradient(loss, [half, *weights])
+
+    @tf.function
+    def gradients() -> Any:
+        (one, *ones), (two, *twos) = (of_half(half) for half in halves)
+        return [tf.concat([one, two], 0), *map(tf.add, ones, twos)]
+
+    return lambda: gradients()[0].numpy()[0, 0, 0]
+
+
+def make_step(side: str, mode: str, cell: str, steps: int) -> Callable[[], Any]:
+    """What one side runs, made in its own process."""
+    inputs = np.random.default_rng(0).standard_normal((BATCH, steps, FEATURES)).astype("float32")
+    if side == "torch":
+        return torch_step(cell, inputs)
+    if mode == "halves":
+        distribute("cpu")  # gives each half its part of the cores
+    layer = (OURS if side == "ours" else KERAS)[cell](UNITS, return_sequences=True)
+    return (
+        halved_step(layer, inputs)
+        if mode == "halves"
+        else training_step(layer, inputs, mode == "xla")
+    )
+
+
 def compare_cell(cell: str, steps: int, repeats: int) -> None:
     """All comparisons of one cell at one length."""
-    inputs = np.random.default_rng(0).standard_normal((BATCH, steps, FEATURES)).astype("float32")
-    runs = {
-        (side, mode): training_step(
-            kinds[cell](UNITS, return_sequences=True), inputs, mode == "xla"
-        )
-        for side, kinds in (("ours", OURS), ("keras", KERAS))
-        for mode in ("graph", "xla")
-    }
+    cases = [("ours", "halves"), *product(("ours", "keras"), ("graph", "xla"))]
+    if importlib.util.find_spec("torch"):
+        cases.append(("torch", "graph"))
+    runs = {case: Apart(make_step, *case, cell, steps) for case in cases}
     medians = in_turn(runs, repeats)
-    case = f"{cell}_{steps}"
-    report(case, "graph", **result(medians["ours", "graph"], medians["keras", "graph"]))
-    report(case, "xla", **result(medians["ours", "xla"], medians["keras", "xla"]))
+    for run in runs.values():
+        run.close()
+    name = f"{cell}_{steps}"
+    report(name, "graph", **result(medians["ours", "graph"], medians["keras", "graph"]))
+    report(name, "xla", **result(medians["ours", "xla"], medians["keras", "xla"]))
     ours, theirs = (
-        min(("graph", "xla"), key=lambda mode: medians[side, mode]) for side in ("ours", "keras")
+        min(time for (side, _), time in medians.items() if side == wanted)
+        for wanted in ("ours", "keras")
     )
-    report(case, "best", **result(medians["ours", ours], medians["keras", theirs]))
-    if importlib.util.find_spec("torch"):  # apart: its threads would spin into Keras's time
-        report(case, "torch", **compare(runs["ours", ours], torch_step(cell, inputs), repeats))
+    report(name, "halves", **result(medians["ours", "halves"], theirs))
+    report(name, "best", **result(ours, theirs))
+    if ("torch", "graph") in medians:
+        report(name, "torch", **result(ours, medians["torch", "graph"]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -48,14 +48,19 @@ class Apart:
     def __init__(self, make: Callable[..., Callable[[], Any]], *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
         self.pipe, there = context.Pipe()
-        serving = context.Process(target=_serve, args=(there, make, arguments), daemon=True)
-        serving.start()
+        self.process = context.Process(target=_serve, args=(there, make, arguments), daemon=True)
+        self.process.start()
         there.close()  # so that its end shows here
 
     def __call__(self) -> Any:
         """Have it run once, and return what it returned."""
         self.pipe.send(None)
         return self.pipe.recv()
+
+    def close(self) -> None:
+        """End the process, and free its memory."""
+        self.pipe.close()
+        self.process.join()
 
 
 def _serve(pipe: Any, make: Callable[..., Callable[[], Any]], arguments: tuple[Any, ...]) -> None:
