@@ -177,6 +177,16 @@ def test_added_losses_count_once() -> None:
     assert added == pytest.approx(0.1 * np.sum(kernel**2), rel=1e-3)
 
 
+def test_augmentation_may_change_lengths_within_parts() -> None:
+    class Widening(Tiny):
+        def augment(self, inputs: Any, targets: Any, seeds: Any) -> Any:
+            more = tf.reduce_sum(seeds) % 4
+            return {"tokens": tf.pad(inputs["tokens"], [[0, 0], [0, more]])}, targets
+
+    whole = take(model="attentive", steps=10)
+    assert_equal(whole, take(micro_batches=2, task=Widening("attentive"), steps=10), 1e-4)
+
+
 @pytest.mark.parametrize(
     ("devices", "precision"), [("cpu:2", "mixed_bfloat16"), ("cpu:2", "mixed_float16")]
 )

@@ -57,7 +57,8 @@ class TrainingSteps:
     def iterate(self, dataset: tf.data.Dataset) -> Any:
         """Return an iterator for :meth:`run` over single shares in order."""
         if self.micro_batches > 1:
-            dataset = dataset.batch(self.micro_batches, drop_remainder=True)
+            # padded, since augmentation may have changed the lengths of some
+            dataset = dataset.padded_batch(self.micro_batches, drop_remainder=True)
         return iter(self.distribution.distribute(dataset))
 
     def run(
