@@ -174,6 +174,28 @@ def test_joined_words_have_spaces_between_them() -> None:
     assert max(found[:-10]) == 0
 
 
+@pytest.mark.parametrize(
+    ("names", "recipe", "found"),
+    [
+        (["path", "text"], {}, ("path", None, "text")),
+        (["audio_filepath", "duration", "text"], {}, ("audio_filepath", None, "text")),
+        (["file", "sentence"], {}, ("file", None, "sentence")),
+        (["path", "label", "text"], {}, ("path", None, None)),
+        (["path", "label", "sentence"], {"task": {"output": "text"}}, ("path", None, "sentence")),
+        (["path", "text"], {"task": {"output": "label"}}, ("path", None, None)),
+        (["audio", "word", "text"], {"data": {"label": "word"}}, ("audio", "word", None)),
+        (["audio", "clip", "text"], {"data": {"audio": "clip"}}, ("clip", None, "text")),
+        (["path", "text"], {"model": {"type": "crnn", "members": 2}}, ("path", None, None)),
+    ],
+)
+def test_columns_by_usual_names(names: list[str], recipe: Any, found: Any) -> None:
+    task = {"type": "speech", **recipe.get("task", {})}
+    data = {"train": "clips.csv", **recipe.get("data", {})}
+    options = Options.model_validate({**recipe, "task": task, "data": data})
+    settled = options.for_columns(lambda: names).data
+    assert (settled.audio, settled.label, settled.text) == found
+
+
 def test_augmentation_is_a_function_of_the_seed_and_the_row() -> None:
     task, splits = prepared(some(commands, 24))
     examples = task.examples(splits.train)

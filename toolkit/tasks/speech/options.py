@@ -1,7 +1,7 @@
 """What a recipe of speech may say."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+AUDIO_NAMES = ("audio", "file", "filename", "audio_path", "audio_filepath", "wav")
+TEXT_NAMES = ("text", "transcript", "transcription", "sentence")
 
 
 class SpeechSection(TaskSection):
@@ -150,12 +152,18 @@ class SpeechData(DataOptions):
     rows_large: ClassVar[bool] = False  # the clips are kept otherwise
 
     audio: Column = Field(
-        "path", description="Column of the sound files, or of arrays of samples (tfds, demo)."
+        "path",
+        description="Column of the sound files, or of arrays of samples (tfds, demo); audio, file, "
+        "filename, audio_path, audio_filepath or wav where there is no path.",
     )
     label: Column | None = Field(
         None, description="Column of the labels; label where no text is named."
     )
-    text: Column | None = Field(None, description="Column of the transcripts.")
+    text: Column | None = Field(
+        None,
+        description="Column of the transcripts; text, transcript, transcription or sentence where "
+        "there is no label.",
+    )
     speaker: Column | None = Field(
         None,
         description="Column of the speakers, for scores of each; split.group keeps them apart.",
@@ -381,6 +389,20 @@ class Options(TaskOptions):
             yield Refusal(
                 "model.bidirectional", "streaming reads one way; leave this out or say false"
             )
+
+    def for_columns(self, names: Callable[[], Collection[str]]) -> Self:
+        """Return them with the columns of sounds and transcripts, if these have usual names."""
+        data, there = self.data, set(names())
+        usual: dict[str, Any] = {}
+        if "audio" not in data.model_fields_set and data.audio not in there:
+            usual["audio"] = next((name for name in AUDIO_NAMES if name in there), data.audio)
+        unnamed = data.label is None and data.text is None
+        text = self.task.output == "text" or (self.task.output == "auto" and "label" not in there)
+        if unnamed and text:
+            usual["text"] = next((name for name in TEXT_NAMES if name in there), None)
+        named = self.model_copy(update={"data": data.model_copy(update=usual)})
+        # The rest of a recipe of labels may not suit texts: then the column is still to be named.
+        return self if any(named.refusals()) else named
 
     def roles(self) -> list["Role"]:
         """Return what the columns are to the task."""
