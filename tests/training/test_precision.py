@@ -1,12 +1,17 @@
 """In what precision a training computes, and who is told."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import keras
 import pytest
 
 from tests.training.running import fit
+from tests.training.tiny import Tiny, tiny_examples
 from toolkit.errors import ArgumentError
+from toolkit.recipe import TrainOptions
+from toolkit.training import fit as training
 from toolkit.training import precision
 from toolkit.training.distribution import distribute
 from toolkit.training.precision import emulated, settle_precision
@@ -73,6 +78,32 @@ def test_a_run_that_goes_on_elsewhere_keeps_its_precision(tmp_path: Path, proces
         "bfloat16"
     )
     assert fit(tmp_path / "other", precision="auto", epochs=1).model.compute_dtype == "float32"
+
+
+@pytest.mark.parametrize("noted", [None, {"value": "float32", "reason": "of another machine"}])
+def test_workers_take_the_chiefs_choice_whatever_they_see(
+    processor: Path, noted: dict[str, str] | None
+) -> None:
+    processor.write_text(PLAIN)
+    chief = {"value": "mixed_bfloat16", "reason": "the chief's"}
+    worker: Any = SimpleNamespace(on_gpus=False, from_chief_text=lambda value: chief)
+    assert settle_precision("auto", None, worker, noted).as_dict() == chief
+
+
+def test_a_worker_that_does_not_see_the_chiefs_directory_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reached(*arguments: Any) -> Any:
+        raise RuntimeError("reached")
+
+    monkeypatch.setattr(training, "build", reached)
+    run = RunDirectory(tmp_path / "elsewhere")
+    run.resuming, run.writes = True, False
+    task, options = Tiny(), TrainOptions.model_validate({"precision": "auto", "epochs": 1})
+    with pytest.raises(RuntimeError, match="reached"):
+        training.train(
+            task, task.build_model, tiny_examples(), None, options, run, distribution=distribute()
+        )
 
 
 def test_a_warning_is_shown(

@@ -88,7 +88,9 @@ def train(
     settings = settle(options, task, train_examples, seed)
     progress = Progress(settings.label, settings.rounds, show=show and distribution.is_chief)
     own = model.dtype_policy.name if isinstance(model, keras.Model) else None
-    noted = run.manifest().get("decisions", {}) if run.resuming else {}
+    # The other workers need not see the chief's directory.
+    goes_on = run.resuming and run.writes
+    noted = run.manifest().get("decisions", {}) if goes_on else {}
     precision = settle_precision(options.precision, own, distribution, noted.get("train.precision"))
     if options.precision == "auto":
         settings.decisions["train.precision"] = precision

@@ -14,10 +14,10 @@ from toolkit.training.distribution import Distribution
 
 CPU_INFO = Path("/proc/cpuinfo")
 AMPERE = (8, 0)  # the first compute capability with bfloat16 products
+FAST_BFLOAT16 = "amx_bf16"
 # Names that Linux gives to a processor's instructions, on x86 and on ARM.
-FAST_BFLOAT16 = frozenset({"amx_bf16"})
 INSTRUCTIONS = {
-    "mixed_bfloat16": frozenset({"amx_bf16", "avx512_bf16", "bf16"}),
+    "mixed_bfloat16": frozenset({FAST_BFLOAT16, "avx512_bf16", "bf16"}),
     "mixed_float16": frozenset({"amx_fp16", "avx512_fp16", "asimdhp"}),
 }
 
@@ -31,8 +31,8 @@ def settle_precision(
         asked: what the recipe says.
         own: the precision of a user's own model, which stays as it was made; None without one.
         distribution: on which devices; the chief's count for all workers.
-        noted: what the manifest of a run that goes on says of an earlier choice, or None; kept,
-            so that a run which moves to another machine goes on as it began.
+        noted: what the chief's manifest of a run that goes on says of an earlier choice, or None;
+            kept, so that a run which moves to another machine goes on as it began.
 
     Raises:
         ArgumentError: half precision is asked of a model of the user's own that has another.
@@ -47,10 +47,9 @@ def settle_precision(
         return Decision(own, "the model's own")
     if asked != "auto":
         return Decision(asked, "the recipe's")
-    if noted is not None:
-        return Decision(**noted)
-    chosen = _for_gpus() if distribution.on_gpus else _for_processor()
-    return Decision(**distribution.from_chief_text(chosen.as_dict()))
+    if noted is None:
+        noted = (_for_gpus() if distribution.on_gpus else _for_processor()).as_dict()
+    return Decision(**distribution.from_chief_text(noted))
 
 
 def emulated(precision: str, distribution: Distribution) -> str | None:
@@ -79,7 +78,7 @@ def _for_gpus() -> Decision:
 
 
 def _for_processor() -> Decision:
-    if FAST_BFLOAT16 & (_instructions() or frozenset()):
+    if FAST_BFLOAT16 in (_instructions() or ()):
         return Decision("mixed_bfloat16", "the processor has bfloat16 products, by AMX")
     return Decision("float32", "the processor is not known to have fast bfloat16 products")
 
