@@ -29,18 +29,23 @@ OURS = {"lstm": layers.LSTM, "gru": layers.GRU, "rnn": layers.SimpleRNN}
 KERAS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
 
 
+def gradients_of(layer: Any, inputs: tf.Tensor) -> Any:
+    """By the inputs, then by the weights."""
+    weights = [weight.value for weight in layer.trainable_variables]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        loss = tf.reduce_sum(tf.square(layer(inputs)))
+    return tape.gradient(loss, [inputs, *weights])
+
+
 def training_step(layer: Any, inputs: np.ndarray, jit_compile: bool) -> Callable[[], Any]:
     """Forward and backward of a Keras layer; waits for the result."""
     layer.build(inputs.shape)
     constant = tf.constant(inputs)
-    weights = [weight.value for weight in layer.trainable_variables]
 
     @tf.function(jit_compile=jit_compile)
     def gradients() -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(constant)
-            loss = tf.reduce_sum(tf.square(layer(constant)))
-        return tape.gradient(loss, [constant, *weights])
+        return gradients_of(layer, constant)
 
     return lambda: gradients()[0].numpy()[0, 0, 0]
 
@@ -67,17 +72,10 @@ def halved_step(layer: Any, inputs: np.ndarray) -> Callable[[], Any]:
     """The same in halves of the batch side by side, as the toolkit trains on a CPU."""
     layer.build(inputs.shape)
     halves = [tf.constant(half) for half in np.split(inputs, 2)]
-    weights = [weight.value for weight in layer.trainable_variables]
-
-    def of_half(half: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(half)
-            loss = tf.reduce_sum(tf.square(layer(half)))
-        return tape.gradient(loss, [half, *weights])
 
     @tf.function
     def gradients() -> Any:
-        (one, *ones), (two, *twos) = (of_half(half) for half in halves)
+        (one, *ones), (two, *twos) = (gradients_of(layer, half) for half in halves)
         return [tf.concat([one, two], 0), *map(tf.add, ones, twos)]
 
     return lambda: gradients()[0].numpy()[0, 0, 0]
@@ -91,11 +89,9 @@ def make_step(side: str, mode: str, cell: str, steps: int) -> Callable[[], Any]:
     if mode == "halves":
         distribute("cpu")  # gives each half its part of the cores
     layer = (OURS if side == "ours" else KERAS)[cell](UNITS, return_sequences=True)
-    return (
-        halved_step(layer, inputs)
-        if mode == "halves"
-        else training_step(layer, inputs, mode == "xla")
-    )
+    if mode == "halves":
+        return halved_step(layer, inputs)
+    return training_step(layer, inputs, mode == "xla")
 
 
 def compare_cell(cell: str, steps: int, repeats: int) -> None:

@@ -25,8 +25,7 @@ def make_task(options: TaskOptions) -> Task[Any]:
 def lanes_of(options: TaskOptions) -> int:
     """Return into how many parts, computed side by side, a CPU cuts a batch of the task.
 
-    Batch normalisation needs a batch as a whole; XLA's programs that draw random numbers wait
-    for each other.
+    Batch normalisation needs a batch as a whole; XLA's programs wait for each other.
     """
     whole = _task_class(options).whole_batches or options.train.compile == "xla"
     return 1 if whole else LANES

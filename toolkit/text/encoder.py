@@ -243,16 +243,17 @@ def traced(encode: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda batch: function(batch)
 
 
-def batches(texts: NDArray[np.object_]) -> tf.data.Dataset:
-    """Stream ``(examples,)`` texts in batches."""
-    return tf.data.Dataset.from_tensor_slices(texts).batch(BATCH)
+def _in_batches(function: Any, texts: NDArray[np.object_]) -> tf.data.Dataset:
+    """Stream what ``function`` makes of batches of ``(examples,)`` texts."""
+    function = tf.autograph.experimental.do_not_convert(function)
+    batches = tf.data.Dataset.from_tensor_slices(texts).batch(BATCH)
+    return batches.map(function, num_parallel_calls=2)
 
 
 def collect(encode: Any, texts: NDArray[np.object_]) -> dict[str, Ragged]:
     """Run ``encode`` over all texts and keep its ragged features in memory."""
     parts: dict[str, list[tuple[NDArray[Any], NDArray[np.int64]]]] = {}
-    encode = tf.autograph.experimental.do_not_convert(encode)
-    for features in batches(texts).map(encode, num_parallel_calls=2):
+    for features in _in_batches(encode, texts):
         for name, rows in features.items():
             parts.setdefault(name, []).append(
                 (rows.flat_values.numpy(), rows.row_lengths().numpy())
@@ -263,8 +264,7 @@ def collect(encode: Any, texts: NDArray[np.object_]) -> dict[str, Ragged]:
 def count_words(split: Any, texts: NDArray[np.object_]) -> list[tuple[str, int]]:
     """Count what ``split`` makes of the texts, batch by batch, so that memory stays flat."""
     counts = pd.Series(dtype="int64")
-    split = tf.autograph.experimental.do_not_convert(split)
-    for words in batches(texts).map(split, num_parallel_calls=2):
+    for words in _in_batches(split, texts):
         found = pd.Series(words.flat_values.numpy()).value_counts()
         counts = counts.add(found, fill_value=0)
     words = [str(word, "utf-8") for word in counts.index.to_numpy(dtype=object)]

@@ -19,13 +19,11 @@ class Pace:
 
     Attributes:
         seconds_per_step: this worker's last measurement; 0 when there is none.
-        average: the same over the last minute or so, since steps differ by their lengths.
     """
 
     def __init__(self, fixed: int | None = None) -> None:
         self.fixed = fixed
         self.seconds_per_step = 0.0
-        self.average = 0.0
         self._recent_steps = self._recent_seconds = 0.0
         self._calls = 0
         self._count = 1
@@ -42,7 +40,11 @@ class Pace:
             kept = math.exp(-seconds / MEMORY_SECONDS)
             self._recent_steps = kept * self._recent_steps + steps
             self._recent_seconds = kept * self._recent_seconds + seconds
-            self.average = self._recent_seconds / self._recent_steps
+
+    @property
+    def average(self) -> float:
+        """Seconds per step over the last minute or so, since steps differ by their lengths."""
+        return self._recent_seconds / self._recent_steps if self._recent_steps else 0.0
 
     def agree(self, seconds_per_step: float) -> None:
         """Choose by what all workers know."""

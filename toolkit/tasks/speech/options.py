@@ -153,16 +153,16 @@ class SpeechData(DataOptions):
 
     audio: Column = Field(
         "path",
-        description="Column of the sound files, or of arrays of samples (tfds, demo); audio, file, "
-        "filename, audio_path, audio_filepath or wav where there is no path.",
+        description="Column of the sound files, or of arrays of samples (tfds, demo); where there "
+        f"is no path, the first there is of {', '.join(AUDIO_NAMES)}.",
     )
     label: Column | None = Field(
         None, description="Column of the labels; label where no text is named."
     )
     text: Column | None = Field(
         None,
-        description="Column of the transcripts; text, transcript, transcription or sentence where "
-        "there is no label.",
+        description="Column of the transcripts; where there is no label, the first there is of "
+        f"{', '.join(TEXT_NAMES)}.",
     )
     speaker: Column | None = Field(
         None,
@@ -392,13 +392,15 @@ class Options(TaskOptions):
 
     def for_columns(self, names: Callable[[], Collection[str]]) -> Self:
         """Return them with the columns of sounds and transcripts, if these have usual names."""
-        data, there = self.data, set(names())
-        usual: dict[str, Any] = {}
-        if "audio" not in data.model_fields_set and data.audio not in there:
+        data, output = self.data, self.task.output
+        audio = "audio" not in data.model_fields_set
+        text = data.label is None and data.text is None and output != "label"
+        if not (audio or text):
+            return self
+        there, usual = set(names()), dict[str, Any]()
+        if audio and data.audio not in there:
             usual["audio"] = next((name for name in AUDIO_NAMES if name in there), data.audio)
-        unnamed = data.label is None and data.text is None
-        text = self.task.output == "text" or (self.task.output == "auto" and "label" not in there)
-        if unnamed and text:
+        if text and (output == "text" or "label" not in there):
             usual["text"] = next((name for name in TEXT_NAMES if name in there), None)
         named = self.model_copy(update={"data": data.model_copy(update=usual)})
         # The rest of a recipe of labels may not suit texts: then the column is still to be named.

@@ -17,32 +17,24 @@ from toolkit.tasks.translation.models import OWN
 from toolkit.tasks.translation.options import TranslationSection
 from toolkit.tasks.translation.sides import Sides
 
-Searching = Callable[[Any, Any, Any], Answers]
+Searching = Callable[..., Answers]
 
 
 def traced_search(find: Searching) -> Searching:
-    """Trace ``find(source, prefix, penalty)`` once, whichever graphs it is called from.
+    """Trace ``find(source, penalty, prefix=None)`` once, whichever graphs it is called from.
 
     A search takes TensorFlow seconds to trace, and choosing the penalty, scoring the test split
     and exporting call it from graphs of their own.
     """
     ids = tf.TensorSpec([None, None], tf.int32)
     penalty = tf.TensorSpec([None], tf.float32)
-    free = tf.function(
-        lambda source, penalty: tuple(find(source, None, penalty)),
-        input_signature=[ids, penalty],
-        autograph=False,
-    )
-    begun = tf.function(
-        lambda source, prefix, penalty: tuple(find(source, prefix, penalty)),
-        input_signature=[ids, ids, penalty],
-        autograph=False,
-    )
+    free = tf.function(find, input_signature=[ids, penalty], autograph=False)
+    begun = tf.function(find, input_signature=[ids, penalty, ids], autograph=False)
 
-    def searched(source: Any, prefix: Any, penalty: Any) -> Answers:
-        if prefix is None:
-            return Answers(*free(source, penalty))
-        return Answers(*begun(source, prefix, penalty))
+    def searched(source: Any, penalty: Any, prefix: Any = None) -> Answers:
+        found: Answers
+        found = free(source, penalty) if prefix is None else begun(source, penalty, prefix)
+        return found
 
     return searched
 

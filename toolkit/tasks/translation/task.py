@@ -290,12 +290,12 @@ class Translation(Task[options.Options]):
         penalty = self.length_penalty if penalty is None else penalty
         penalty = tf.broadcast_to(tf.cast(penalty, tf.float32), tf.shape(source)[:1])
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            return self._find(model, source, prefix, penalty)  # each replica by its own copies
+            return self._find(model, source, penalty, prefix)  # each replica by its own copies
         if self._searched is None or self._searched[0] is not model:
             self._searched = (model, traced_search(partial(self._find, model)))
-        return self._searched[1](source, prefix, penalty)
+        return self._searched[1](source, penalty, prefix)
 
-    def _find(self, model: keras.Model, source: Any, prefix: Any, penalty: Any) -> Answers:
+    def _find(self, model: keras.Model, source: Any, penalty: Any, prefix: Any = None) -> Answers:
         task, seed = self.options.task, self.options.run.seed
         return search(model, self.fitted, task, seed, source, prefix, penalty)
 
