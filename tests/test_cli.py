@@ -12,6 +12,7 @@ import pytest
 
 import toolkit
 from toolkit.cli.entry import commands, run
+from toolkit.cli.tables import write_tables
 from toolkit.errors import DataError, StoppedError, VerificationError
 
 Output = pytest.CaptureFixture[str]
@@ -350,6 +351,21 @@ def test_evaluate(tiny_run: Any, tiny_data: Path, capsys: Output) -> None:
     code, out, _ = told(capsys, *command)
     assert code == 0
     assert json.loads(out) == {"data": data, "rows": 80, "scores": {"accuracy": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("time_format", "first"),
+    [(None, "2024-03-01 06:00:00"), ("%d/%m/%Y %Hh", "01/03/2024 06h")],
+)
+def test_times_are_written_as_they_are_read(
+    tmp_path: Path, time_format: str | None, first: str
+) -> None:
+    answers = pd.DataFrame({"time": [pd.Timestamp("2024-03-01 06:00"), None], "sold": [1.5, 2.0]})
+    for name in ("answers.csv", "answers.jsonl"):
+        write_tables([answers], str(tmp_path / name), time_format)
+    assert (tmp_path / "answers.csv").read_text() == f"time,sold\n{first},1.5\n,2.0\n"
+    lines = (tmp_path / "answers.jsonl").read_text().splitlines()
+    assert [json.loads(line)["time"] for line in lines] == [first, None]
 
 
 def test_predict_text(tiny_run: Any, capsys: Output) -> None:

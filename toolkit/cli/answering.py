@@ -82,7 +82,7 @@ def predict(
     if attention is not None:
         inputs = list(inputs) if source == "-" else inputs
         opened.draw_attention(inputs, attention)
-    write_tables(opened.stream(inputs), output)
+    write_tables(opened.stream(inputs), output, opened.options.data.time_format)
 
 
 def _listen(run: str) -> None:

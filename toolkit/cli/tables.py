@@ -33,22 +33,34 @@ def check_output(output: str | None) -> None:
     raise ArgumentError(f"--output: Expected {expected}. Received: {output!r}.")
 
 
-def write_tables(tables: Iterable[pd.DataFrame], output: str | None) -> None:
+def write_tables(
+    tables: Iterable[pd.DataFrame], output: str | None, time_format: str | None = None
+) -> None:
     """Write tables one below the other, to a file or as csv to stdout.
 
-    A file appears under its name only when it is whole.
+    Times are written by ``time_format``, else as ISO 8601 has them. A file appears under its name
+    only when it is whole.
     """
+    written = (_with_texts_of_times(table, time_format) for table in tables)
     if output is None:
-        _write(tables, sys.stdout, ".csv")
+        _write(written, sys.stdout, ".csv")
         return
     path = Path(output)
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:
-            _write(tables, file, path.suffix)
+            _write(written, file, path.suffix)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _with_texts_of_times(table: pd.DataFrame, time_format: str | None) -> pd.DataFrame:
+    texts = {
+        name: column.astype("string") if time_format is None else column.dt.strftime(time_format)
+        for name, column in table.select_dtypes(["datetime", "datetimetz"]).items()
+    }
+    return table.assign(**{str(name): text for name, text in texts.items()}) if texts else table
 
 
 def _write(tables: Iterable[pd.DataFrame], file: IO[str], suffix: str) -> None:
