@@ -184,13 +184,14 @@ def test_saved_state_answers_alike(tmp_path: Path) -> None:
         assert value.to_list() == again.preprocess(raw)[name].to_list()
 
 
-def fit(directory: Path, model: Any, **train: Any) -> Any:
+def fit(directory: Path, model: Any, export: str = "saved_model", **train: Any) -> Any:
     return toolkit.fit(
         task="sentiment",
         data={"train": reviews(), "text": "review", "label": "stars"},
         model=model,
         train={"epochs": 2, "batch_size": 16, "compile": "none", **train},
         evaluate={"bootstrap": 20},
+        export=export,
         run=directory,
     )
 
@@ -213,7 +214,7 @@ def test_from_frame_to_verified_export(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    first = fit(tmp_path / "a", MODELS["auto"], steps=6, epochs="auto")
-    second = fit(tmp_path / "b", MODELS["auto"], steps=6, epochs="auto")
+    first = fit(tmp_path / "a", MODELS["auto"], "none", steps=6, epochs="auto")
+    second = fit(tmp_path / "b", MODELS["auto"], "none", steps=6, epochs="auto")
     for a, b in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import toolkit
+from tests.training.running import cut_after
 from toolkit.api.inputs import InputReader
 from toolkit.data.demos import sentences
 from toolkit.data.splits import load_splits
@@ -493,27 +494,23 @@ def short(folder: Path, steps: int, **options: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
-    whole = short(tmp_path / "whole", 8, train={"checkpoint_every": 4})
-    short(tmp_path / "parts", 4, train={"checkpoint_every": 4})
-    parts = short(tmp_path / "parts", 8, train={"checkpoint_every": 4}, resume=True)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"model": {**SMALL, "members": 2, "dropout": 0.1}}],
+    ids=["one", "twins"],
+)
+def test_a_resumed_run_is_the_same_run(tmp_path: Path, settings: Any) -> None:
+    settings = {**settings, "train": {"checkpoint_every": 4, "keep": {"last": 8}, "ema": 0.9}}
+    whole = short(tmp_path / "whole", 8, **settings)
+    cut_after(4, whole.path, tmp_path / "parts")
+    parts = short(tmp_path / "parts", 8, resume=True, **settings)
     for a, b in zip(whole.model.get_weights(), parts.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "model",
-    [{**SMALL, "members": 2, "dropout": 0.1}, ENSEMBLE],
-    ids=["twins", "kinds"],
-)
-def test_networks_side_by_side_are_one_run(tmp_path: Path, model: Any) -> None:
-    settings = {"model": model, "train": {"checkpoint_every": 4, "ema": 0.9}}
-    whole = short(tmp_path / "whole", 8, export="saved_model", **settings)
-    short(tmp_path / "parts", 4, **settings)
-    parts = short(tmp_path / "parts", 8, resume=True, **settings)
-    for a, b in zip(whole.model.get_weights(), parts.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+def test_networks_side_by_side_are_one_run(tmp_path: Path) -> None:
+    whole = short(tmp_path / "whole", 4, export="saved_model", model=ENSEMBLE)
     asked = ["the old dog sees two red boats .", ""]
     served = tf.saved_model.load(str(whole.path / "export")).signatures["serve"]
     texts = [text.decode() for text in served(source=tf.constant(asked))["target"].numpy()]

@@ -1,5 +1,6 @@
 """Short trainings of the tiny task, and what they leave."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,13 @@ def variables(path: Path) -> list[Any]:
         for record in checkpoint.state["history"]
     ]
     return [*checkpoint.arrays.values(), np.array(history)]
+
+
+def cut_after(step: int, run: Path, into: Path) -> None:
+    """Copy a run as if it had been cut after ``step``, of which there is a checkpoint."""
+    shutil.copytree(run, into)
+    saved = Checkpoints(into / "checkpoints")
+    assert step in saved.steps()
+    for later in saved.steps():
+        if later > step:
+            shutil.rmtree(saved.path(later))
