@@ -27,4 +27,23 @@ CASES: list[Case] = [
         trainable=False,
         mixed_dtype="int32",
     ),
+    Case(
+        "token_recurrence",
+        lambda: layers.TokenRecurrence(
+            layers.TokenEmbedding(11, 4, name="embedding"),
+            layers.RecurrentStack(2, 5, return_sequences=True, name="stack"),
+        ),
+        ids,
+    ),
+    Case(
+        "token_recurrence_dropout",
+        lambda: layers.TokenRecurrence(
+            layers.TokenEmbedding(11, 4, name="embedding"),
+            layers.RecurrentStack(1, 4, "gru", bidirectional=True, name="stack"),
+            dropout=0.3,
+            seed=1,
+        ),
+        ids,
+        random=True,
+    ),
 ]

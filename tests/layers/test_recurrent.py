@@ -11,6 +11,7 @@ import tensorflow as tf
 from toolkit import layers
 from toolkit.errors import ArgumentError
 from toolkit.layers import recurrence
+from toolkit.layers.shared_rows import SharedRows, spread
 
 KINDS = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -340,3 +341,24 @@ def test_a_stack_hands_states_on() -> None:
 def test_bad_arguments(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         call()
+
+
+@every_kind
+@pytest.mark.parametrize("reverse", [False, True])
+def test_shared_rows_give_what_steps_give(kind: str, reverse: bool) -> None:
+    layer = KINDS[kind](UNITS, go_backwards=reverse, return_sequences=True)
+    drawn = np.random.default_rng(1)
+    rows = tf.constant(drawn.normal(size=(6, 3)).astype("float32"))
+    places = tf.constant(drawn.integers(0, 6, (4, 9)).astype("int32"))
+    mask = tf.constant(drawn.random((4, 9)) < 0.7)
+    layer.build((None, None, 3))
+    found = []
+    for spread_out in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            shared = SharedRows(rows, places)
+            hidden = layer(spread(shared) if spread_out else shared, mask=mask)
+            loss = tf.reduce_sum(hidden**2)
+        found.append([hidden, *tape.gradient(loss, [rows, *layer.trainable_weights])])
+    for steps, once in zip(*found, strict=True):
+        np.testing.assert_allclose(tf.convert_to_tensor(steps), once, atol=1e-5)

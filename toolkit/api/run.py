@@ -31,7 +31,7 @@ from toolkit.recipe import load_recipe
 from toolkit.serving.export import export_model, named_answers
 from toolkit.tasks.base import Task
 from toolkit.training.distribution import Distribution, distribute
-from toolkit.training.evaluation import BATCH_SIZE, Evaluator
+from toolkit.training.evaluation import Evaluator
 from toolkit.training.run_directory import RunDirectory, write_text
 
 STORED_ROWS = 8  # that an export keeps as examples
@@ -287,7 +287,7 @@ class Run:
 
     def _answers(self, examples: Examples) -> dict[str, NDArray[Any]]:
         written = self.options.evaluate.batch_size
-        size = written if isinstance(written, int) else BATCH_SIZE
+        size = written if isinstance(written, int) else None
         tick = partial(self.task.tick, "batches answered")
         return self._evaluator(examples, batch_size=size, tick=tick)[0]
 

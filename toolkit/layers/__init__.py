@@ -52,6 +52,7 @@ from toolkit.layers.tied_r_drop import tied_r_drop
 from toolkit.layers.time_projection import TimeProjection
 from toolkit.layers.token_dropout import TokenDropout
 from toolkit.layers.token_embedding import TokenEmbedding
+from toolkit.layers.token_recurrence import TokenRecurrence
 from toolkit.layers.transformer_decoder import TransformerDecoder, TransformerDecoderLayer
 from toolkit.layers.transformer_encoder import TransformerEncoder, TransformerEncoderLayer
 from toolkit.layers.variable_selection import VariableSelection
@@ -111,6 +112,7 @@ __all__ = [
     "TimeProjection",
     "TokenDropout",
     "TokenEmbedding",
+    "TokenRecurrence",
     "TransformerDecoder",
     "TransformerDecoderLayer",
     "TransformerEncoder",

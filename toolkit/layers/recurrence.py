@@ -14,6 +14,7 @@ from keras import ops
 
 from toolkit.layers.arguments import Shape, Tensor, check_positive, check_rank, check_rate
 from toolkit.layers.cudnn_recurrence import cudnn_available, run_cudnn
+from toolkit.layers.shared_rows import Inputs, spread, time_first
 
 States = tuple[Tensor, ...]
 
@@ -155,7 +156,7 @@ def drop(hidden: Tensor, noise: Tensor | None) -> Tensor:
 
 def run(
     cell: RecurrentCell,
-    inputs: Tensor,
+    inputs: Inputs,
     states: States,
     mask: Tensor | None,
     reverse: bool,
@@ -166,7 +167,7 @@ def run(
 
     Args:
         cell: a built cell.
-        inputs: (batch, time, features).
+        inputs: (batch, time, features), or the rows that they are.
         states: before the first step.
         mask: (batch, time); a step that is False carries the states on.
         reverse: read from the last step to the first; outputs stay at the step they belong to.
@@ -177,30 +178,29 @@ def run(
         The hidden states (batch, time, units) and the states after the last step read.
     """
     if use_cudnn and cell.cudnn_mode and cell.has_deltas() and cudnn_available():
-        return run_cudnn(cell, inputs, states, mask, reverse, training)
+        return run_cudnn(cell, spread(inputs), states, mask, reverse, training)
     return run_loop(cell, inputs, states, mask, reverse, training)
 
 
 def run_loop(
     cell: RecurrentCell,
-    inputs: Tensor,
+    inputs: Inputs,
     states: States,
     mask: Tensor | None,
     reverse: bool,
     training: bool = False,
 ) -> tuple[Tensor, States]:
     """`run` without cuDNN."""
-    # Time first: each step is one block of memory. The inputs are the smaller side to transpose.
-    inputs = ops.transpose(inputs, (1, 0, 2))
     keep = None if mask is None else ops.transpose(mask)
     if cell.has_deltas() and keras.backend.backend() == "tensorflow":
         from toolkit.layers.tensorflow_recurrence import fused_loop
 
-        hidden, states = fused_loop(cell, inputs, states, keep, reverse, training)
+        hidden, states = fused_loop(cell, time_first(inputs), states, keep, reverse, training)
     else:
         noise = cell.noise(states[0], training)
         keep = None if keep is None else ops.expand_dims(keep, -1)
-        hidden, states = scan(cell, cell.project(inputs), states, keep, reverse, noise)
+        projected = cell.project(time_first(spread(inputs)))
+        hidden, states = scan(cell, projected, states, keep, reverse, noise)
     return ops.transpose(hidden, (1, 0, 2)), states
 
 

@@ -9,6 +9,7 @@ from toolkit.errors import ArgumentError
 from toolkit.layers.arguments import Shape, Tensor, check_rank, check_rate
 from toolkit.layers.cudnn_recurrence import cudnn_available
 from toolkit.layers.recurrence import RecurrentCell, States, own_arguments, run
+from toolkit.layers.shared_rows import Inputs, SharedRows, spread
 
 
 class Recurrent(keras.layers.Layer):
@@ -45,16 +46,20 @@ class Recurrent(keras.layers.Layer):
 
     def call(
         self,
-        inputs: Tensor,
+        inputs: Inputs,
         initial_state: Any = None,
         mask: Tensor | None = None,
         training: bool = False,
     ) -> Any:
         """Reads the sequence."""
+        if training:
+            inputs = spread(inputs)
         states = self.first_states(inputs, initial_state)
         if mask is None and initial_state is not None:
             # Keras hands on an implicit mask only to a call with one tensor.
             mask = getattr(inputs, "_keras_mask", None)
+        if isinstance(mask, SharedRows):  # Keras's, a None for each of the inputs' parts
+            mask = None
         if mask is not None:
             mask = ops.cast(mask, "bool")
         inputs = self.drop_inputs(inputs, training)
@@ -64,10 +69,11 @@ class Recurrent(keras.layers.Layer):
         output = hidden if self.return_sequences else states[0]
         return (output, *states) if self.return_state else output
 
-    def first_states(self, inputs: Tensor, initial_state: Any) -> States:
+    def first_states(self, inputs: Inputs, initial_state: Any) -> States:
         """The states before the first step read."""
         if initial_state is None:
-            return self.get_initial_state(ops.shape(inputs)[0])
+            steps = inputs.places if isinstance(inputs, SharedRows) else inputs
+            return self.get_initial_state(ops.shape(steps)[0])
         states = tuple(keras.tree.flatten(initial_state))
         if len(states) != self.cell.num_states:
             raise ArgumentError(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import tensorflow as tf
 
 from toolkit.layers.arguments import Tensor
+from toolkit.layers.shared_rows import Inputs, SharedRows
 
 if TYPE_CHECKING:
     from toolkit.layers.recurrence import RecurrentCell, States
@@ -25,6 +26,7 @@ class Run(NamedTuple):
 
     cell: RecurrentCell
     keep: Tensor | None  # (time, batch), False where the states are carried on
+    places: Tensor | None  # (time, batch): the row of `projected` that a step is; None, its own
     reverse: bool
     training: bool  # keep at once what a gradient needs
 
@@ -37,10 +39,18 @@ class Run(NamedTuple):
         """The step that is read as number `count`."""
         return length - 1 - count if self.reverse else count
 
+    def length(self, projected: Tensor) -> Any:
+        """The number of steps."""
+        return length_of(projected if self.places is None else self.places)
+
+    def step(self, projected: Tensor, t: Tensor) -> Tensor:
+        """What step t reads, (batch, width)."""
+        return projected[t] if self.places is None else tf.gather(projected, self.places[t])
+
 
 def fused_loop(
     cell: RecurrentCell,
-    inputs: Tensor,
+    inputs: Inputs,
     states: States,
     keep: Tensor | None,
     reverse: bool,
@@ -50,7 +60,7 @@ def fused_loop(
 
     Args:
         cell: gives its weights, `activate` and `deltas`.
-        inputs: (time, batch, features).
+        inputs: (time, batch, features), or rows and the places (time, batch) where they are read.
         states: before the first step, each (batch, units).
         keep: (time, batch) False where the states are carried on, or None.
         reverse: read from the last step to the first.
@@ -61,9 +71,19 @@ def fused_loop(
     """
     # Only tensors may enter: a variable that a custom gradient captures fails in eager mode.
     kernel, *weights = (tf.convert_to_tensor(w) for w in cell.loop_weights() if w is not None)
-    projected = project(inputs, kernel)
-    hidden, *last = differentiable(Run(cell, keep, reverse, training))(projected, *weights, *states)
+    if isinstance(inputs, SharedRows):
+        projected, places = tf.matmul(inputs.rows, kernel), inputs.places
+    else:
+        projected, places = project(inputs, kernel), None
+    run = Run(cell, keep, places, reverse, training)
+    hidden, *last = differentiable(run)(projected, *weights, *states)
     return hidden, tuple(last)
+
+
+def distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Each id once (count,), and for each of `ids` its number among them, in their shape."""
+    once, places = tf.unique(tf.reshape(ids, (-1,)))
+    return once, tf.reshape(places, tf.shape(ids))
 
 
 def plain_loop(
@@ -110,7 +130,7 @@ def differentiable(run: Run) -> Any:
     def loop(projected: Tensor, *given: Tensor) -> Any:
         split = len(given) - run.cell.num_states
         weights, states = given[:split], given[split:]
-        length = length_of(projected)
+        length = run.length(projected)
         kept = forward(run, projected, weights, states) if run.training else None
         if kept is None:
             hidden, last = answer(run, projected, weights, states)
@@ -125,6 +145,9 @@ def differentiable(run: Run) -> Any:
             )
             before = histories[0][1 - run.after :][:length]
             by_weights = weight_gradients(before, by_projected, by_recurred)
+            if run.places is not None:
+                rows = tf.shape(projected)[0]
+                by_projected = tf.math.unsorted_segment_sum(by_projected, run.places, rows)
             return [by_projected, *by_weights[:split], *by_first]
 
         return (hidden, *last), gradient
@@ -136,7 +159,7 @@ def answer(
     run: Run, projected: Tensor, weights: tuple[Tensor, ...], states: States
 ) -> tuple[Tensor, States]:
     """The hidden states (time, batch, units) and the last states, nothing else kept."""
-    length = length_of(projected)
+    length = run.length(projected)
 
     def body(count: Tensor, states: States, hidden: Any) -> Any:
         t = run.time(count, length)
@@ -151,7 +174,7 @@ def forward(
     run: Run, projected: Tensor, weights: tuple[Tensor, ...], states: States
 ) -> tuple[list[Tensor], list[Tensor]]:
     """All states, the first ones among them (time + 1, batch, units), and what steps saved."""
-    length = length_of(projected)
+    length = run.length(projected)
     histories = [
         empty(length + 1, state).write(length * (1 - run.after), state) for state in states
     ]
@@ -178,7 +201,7 @@ def advance(
         recurred = tf.nn.bias_add(recurred, *recurrent_bias)
     # The bias joins the inputs, step by step in the cache: beside the product TensorFlow's
     # optimiser fuses it, and the fused product was half as slow again.
-    new, save = run.cell.activate(projected[t] + bias, recurred, states)
+    new, save = run.cell.activate(run.step(projected, t) + bias, recurred, states)
     return (new if run.keep is None else choose(run.keep[t], new, states)), save
 
 

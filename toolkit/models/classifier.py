@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import keras
 from keras import ops
@@ -11,7 +11,24 @@ from keras import ops
 from toolkit import layers
 
 Attention = Literal["additive", "dot", "multi_head", "none"]
-Encoder = Callable[[Any, Any], Any]  # (vectors, mask) to one vector a text
+
+
+class Words(NamedTuple):
+    """Token ids whose vectors an encoder may ask for."""
+
+    ids: Any
+    mask: Any
+    embedding: layers.TokenEmbedding
+    dropout: float
+    seed: int
+
+    def vectors(self) -> Any:
+        """Their vectors ``(batch, time, embedding_dim)``, with dropout."""
+        dropout = keras.layers.Dropout(self.dropout, seed=self.seed, name="embedding_dropout")
+        return dropout(self.embedding(self.ids))
+
+
+Encoder = Callable[[Words], Any]  # to one vector a text
 
 
 def bag(num_classes: int, ngrams: dict[str, int], name: str) -> keras.Model:
@@ -46,7 +63,7 @@ def network(
     """Build embedding, encoder and softmax logits.
 
     Args:
-        encoder: from ``(batch, time, embedding_dim)`` vectors and their mask to one vector a text.
+        encoder: from words to one vector a text.
         num_classes: logits of a text.
         vocabulary_size: token ids are below this; 0 is padding.
         embedding_dim: width of the word vectors.
@@ -64,8 +81,7 @@ def network(
     embedding = layers.TokenEmbedding(
         vocabulary_size, embedding_dim, initializer="uniform", name="embedding"
     )
-    vectors = keras.layers.Dropout(dropout, seed=seed + 1, name="embedding_dropout")(embedding(ids))
-    vector = encoder(vectors, mask)
+    vector = encoder(Words(ids, mask, embedding, dropout, seed + 1))
     vector = keras.layers.Dropout(dropout, seed=seed + 2, name="vector_dropout")(vector)
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(vector)
     return keras.Model({"token_ids": token_ids}, ops.expand_dims(logits, 1), name=name)
@@ -74,9 +90,9 @@ def network(
 def cnn_encoder(filters: int, kernel_sizes: Sequence[int]) -> Encoder:
     """Convolutions of several widths, and the maximum over time of each filter."""
 
-    def encode(vectors: Any, mask: Any) -> Any:
+    def encode(words: Words) -> Any:
         convolution = layers.TextConvolution(filters, tuple(kernel_sizes), name="convolution")
-        return convolution(vectors, mask=mask)
+        return convolution(words.vectors(), mask=words.mask)
 
     return encode
 
@@ -92,7 +108,7 @@ def recurrent_encoder(
 ) -> Encoder:
     """Recurrent layers, their states pooled into one vector."""
 
-    def encode(vectors: Any, mask: Any) -> Any:
+    def encode(words: Words) -> Any:
         stack = layers.RecurrentStack(
             num_layers,
             units,
@@ -101,9 +117,12 @@ def recurrent_encoder(
             dropout=dropout,
             seed=seed,
             return_sequences=True,
-            name="recurrence",
+            name="stack",
         )
-        return pool(stack(vectors, mask=mask), mask, attention)
+        reader = layers.TokenRecurrence(
+            words.embedding, stack, words.dropout, words.seed, name="recurrence"
+        )
+        return pool(reader(words.ids, mask=words.mask), words.mask, attention)
 
     return encode
 
@@ -135,7 +154,7 @@ def transformer_encoder(
 ) -> Encoder:
     """A pre-norm Transformer encoder, the mean of its states beside their maximum."""
 
-    def encode(vectors: Any, mask: Any) -> Any:
+    def encode(words: Words) -> Any:
         encoder = layers.TransformerEncoder(
             num_layers,
             num_heads,
@@ -146,7 +165,8 @@ def transformer_encoder(
             seed=seed,
             name="encoder",
         )
-        return pool(encoder(vectors, padding_mask=mask), mask, "none")
+        states = encoder(words.vectors(), padding_mask=words.mask)
+        return pool(states, words.mask, "none")
 
     return encode
 
@@ -154,12 +174,13 @@ def transformer_encoder(
 def hybrid_encoder(num_layers: int, num_heads: int, dropout: float, seed: int) -> Encoder:
     """Blocks of recurrence and attention, the mean of their states beside their maximum."""
 
-    def encode(vectors: Any, mask: Any) -> Any:
+    def encode(words: Words) -> Any:
+        vectors = words.vectors()
         for i in range(num_layers):
             block = layers.RecurrentAttention(
                 num_heads, dropout=dropout, seed=seed + i, name=f"block_{i}"
             )
-            vectors = block(vectors, mask=mask)
-        return pool(vectors, mask, "none")
+            vectors = block(vectors, mask=words.mask)
+        return pool(vectors, words.mask, "none")
 
     return encode

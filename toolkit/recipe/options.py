@@ -31,7 +31,7 @@ class EvaluateOptions(Section):
     )
     confidence: float = Field(0.95, gt=0, lt=1, description="Of the intervals.")
     batch_size: Annotated[int, Field(ge=1)] | Auto = Field(
-        "auto", description="Examples per step over all devices; auto: 64."
+        "auto", description="Examples per step over all devices; auto: 64, or 128 where it pays."
     )
 
 

@@ -73,6 +73,11 @@ class Task(ABC, Generic[OptionsT]):
         self.tick: Tick = _silent
         """Told ``(what, done, total)`` by work that may take more than two seconds."""
 
+    @property
+    def answer_batch_size(self) -> int:
+        """Examples of a step that answers, over all devices: less padding than in larger ones."""
+        return 64
+
     def decided(self) -> dict[str, Any]:
         """Return the decisions as plain data for the run's manifest."""
         return {name: decision.as_dict() for name, decision in self.decisions.items()}

@@ -18,7 +18,6 @@ from toolkit.training.distribution import Distribution, distribute
 
 Answers = dict[str, NDArray[Any]]
 Tick = Callable[[int, int], None]
-BATCH_SIZE = 64  # examples of a step: less padding than in larger ones
 ROWS, LOSS = "__rows__", "__loss__"
 
 
@@ -28,7 +27,7 @@ def evaluate_answers(
     examples: Examples,
     *,
     distribution: Distribution | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     tick: Tick | None = None,
 ) -> Answers:
     """Return the task's answers for all examples, in their order.
@@ -38,7 +37,8 @@ def evaluate_answers(
         model: the trained model.
         examples: what to answer; targets are not needed.
         distribution: the replicas ``model`` lives on; one device by default.
-        batch_size: examples of a step over all replicas; halved when memory runs out.
+        batch_size: examples of a step over all replicas, the task's by default; halved when
+            memory runs out.
         tick: called with (steps done, steps in all).
     """
     evaluator = Evaluator(task, model, distribution or distribute())
@@ -73,9 +73,10 @@ class Evaluator:
         self._part = tf.function(self._on_replica, autograph=False) if shared else self._on_replica
 
     def __call__(
-        self, examples: Examples, *, batch_size: int = BATCH_SIZE, tick: Tick | None = None
+        self, examples: Examples, *, batch_size: int | None = None, tick: Tick | None = None
     ) -> tuple[Answers, float | None]:
         """Return the answers in row order and, when validating, the weighted mean loss."""
+        batch_size = batch_size or self.task.answer_batch_size
         while True:
             try:
                 return self._whole(examples, batch_size, tick or (lambda done, total: None))

@@ -49,6 +49,13 @@ def reads_tokens(model: Any) -> bool:
     return any(not isinstance(part, options.Bag) for part in parts(model))
 
 
+def is_recurrent(model: Any) -> bool:
+    """Whether a recurrent network reads the tokens, and no other network beside it."""
+    networks = [part for part in parts(model) if not isinstance(part, options.Bag)]
+    recurrent = options.RNN | options.LSTM | options.GRU
+    return bool(networks) and all(isinstance(network, recurrent) for network in networks)
+
+
 def parts(model: Any) -> tuple[Any, ...]:
     """The models that answer side by side: an ensemble's members, or a network and its bag."""
     if isinstance(model, options.Ensemble):

@@ -64,6 +64,11 @@ class Sentiment(Task[options.Options]):
         return self.options.roles()[1]
 
     @property
+    def answer_batch_size(self) -> int:
+        """More than usual where words that repeat are met once: the more, the more repeat."""
+        return 128 if models.is_recurrent(self.model_options) else 64
+
+    @property
     def several(self) -> bool:
         """Whether a text may have several labels at once."""
         return self.role.kind == "labels"
