@@ -362,3 +362,27 @@ def test_shared_rows_give_what_steps_give(kind: str, reverse: bool) -> None:
         found.append([hidden, *tape.gradient(loss, [rows, *layer.trainable_weights])])
     for steps, once in zip(*found, strict=True):
         np.testing.assert_allclose(tf.convert_to_tensor(steps), once, atol=1e-5)
+
+
+def test_tokens_under_xla() -> None:
+    """Answers, and what training learns by; a gradient outside training cannot leave XLA."""
+    layer = layers.TokenRecurrence(layers.TokenEmbedding(9, 3), layers.RecurrentStack(1, UNITS))
+    ids = tf.constant([[1, 2, 1, 5, 2], [7, 7, 7, 0, 0]])
+    mask = ids > 0
+    layer(ids, mask=mask)
+
+    def learn() -> list[Any]:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(ids, mask=mask, training=True) ** 2)
+        gradients = tape.gradient(loss, [weight.value for weight in layer.trainable_weights])
+        return [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+    def answer() -> Any:
+        return layer(ids, mask=mask)
+
+    for compute in (answer, learn):
+        compiled = tf.function(compute, jit_compile=True, autograph=False)()
+        for expected, got in zip(
+            tf.nest.flatten(compute()), tf.nest.flatten(compiled), strict=True
+        ):
+            np.testing.assert_allclose(expected, got, atol=1e-5)

@@ -18,6 +18,8 @@ class TokenRecurrence(keras.layers.Layer):
     The same as the three layers one after the other. But words repeat: outside training the stack
     meets each word of a batch once with its input weights, not each step, which is a third of the
     work of an LSTM as wide as its inputs. Dropout in training makes each step another vector.
+    XLA compiles answers and training; a gradient by the embedding outside training cannot leave it,
+    since the number of words is not known there.
 
     Args:
         embedding: the vectors of the tokens.
