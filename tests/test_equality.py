@@ -74,7 +74,6 @@ def test_the_losses_are_the_same(recipe: Path) -> None:
                 assert a[name] == pytest.approx(b[name], abs=1e-5), (way, a["step"], name)
 
 
-@pytest.mark.parametrize("recipe", ["lstm"], indirect=True)
 def test_with_dropout_the_score_is_the_same_within_noise(recipe: Path) -> None:
     """Replicas draw other dropout than one device does, as another seed would."""
     alone, together = (history(recipe, way, dropout=0.2)[-1] for way in ("one", "replicas"))

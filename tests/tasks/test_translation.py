@@ -496,8 +496,8 @@ def short(folder: Path, steps: int, **options: Any) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"model": {**SMALL, "members": 2, "dropout": 0.1}}],
-    ids=["one", "twins"],
+    [{}, {"model": {**SMALL, "members": 2, "dropout": 0.1}}, {"model": ENSEMBLE}],
+    ids=["one", "twins", "kinds"],
 )
 def test_a_resumed_run_is_the_same_run(tmp_path: Path, settings: Any) -> None:
     settings = {**settings, "train": {"checkpoint_every": 4, "keep": {"last": 8}, "ema": 0.9}}

@@ -56,11 +56,11 @@ def write_tables(
 
 
 def _with_texts_of_times(table: pd.DataFrame, time_format: str | None) -> pd.DataFrame:
-    texts = {
-        name: column.astype("string") if time_format is None else column.dt.strftime(time_format)
-        for name, column in table.select_dtypes(["datetime", "datetimetz"]).items()
-    }
-    return table.assign(**{str(name): text for name, text in texts.items()}) if texts else table
+    written = table.copy(deep=False)
+    for name, times in table.select_dtypes(["datetime", "datetimetz"]).items():
+        texts = times.astype("string") if time_format is None else times.dt.strftime(time_format)
+        written[name] = texts
+    return written
 
 
 def _write(tables: Iterable[pd.DataFrame], file: IO[str], suffix: str) -> None:

@@ -1,6 +1,6 @@
 """A recurrent layer in both directions (Schuster and Paliwal 1997)."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 from keras import ops
@@ -8,6 +8,8 @@ from keras import ops
 from toolkit.errors import ArgumentError
 from toolkit.layers.arguments import Shape, Tensor, check_choice
 from toolkit.layers.recurrent import Recurrent
+
+LayerT = TypeVar("LayerT", bound=keras.layers.Layer)
 
 
 @keras.saving.register_keras_serializable(package="toolkit")
@@ -134,7 +136,7 @@ class Bidirectional(keras.layers.Layer):
         return cls(**{**config, "layer": layer})
 
 
-def same_layer(layer: Recurrent, name: str, **changes: Any) -> Recurrent:
-    """A new layer of the same configuration, with another name and changes."""
-    made: Recurrent = type(layer).from_config({**layer.get_config(), "name": name, **changes})
+def same_layer(layer: LayerT, name: str, **changes: Any) -> LayerT:
+    """A new layer of the same configuration, not yet built, with another name and changes."""
+    made: LayerT = type(layer).from_config({**layer.get_config(), "name": name, **changes})
     return made

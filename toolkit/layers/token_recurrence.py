@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from toolkit.layers.arguments import Shape, Tensor, check_rate
+from toolkit.layers.bidirectional import same_layer
 from toolkit.layers.cudnn_recurrence import cudnn_available
 from toolkit.layers.recurrent_stack import RecurrentStack
 from toolkit.layers.shared_rows import Inputs, SharedRows
@@ -91,20 +92,12 @@ class TokenRecurrence(keras.layers.Layer):
         return self.recurrence.compute_output_shape((*inputs_shape, self.embedding.hidden_dim))
 
     def get_config(self) -> dict[str, Any]:
-        """The configurations of both layers, and the dropout."""
-
-        def plain(layer: keras.layers.Layer) -> Any:
-            """The configuration of the layer before it was built: this one builds it."""
-            fresh = type(layer).from_config(layer.get_config())
-            return keras.saving.serialize_keras_object(fresh)
-
-        return {
-            **super().get_config(),
-            "embedding": plain(self.embedding),
-            "recurrence": plain(self.recurrence),
-            "dropout": self.dropout,
-            "seed": self.seed,
+        """The configurations of both layers, which this one builds, and the dropout."""
+        inner = {
+            name: keras.saving.serialize_keras_object(same_layer(layer, layer.name))
+            for name, layer in (("embedding", self.embedding), ("recurrence", self.recurrence))
         }
+        return {**super().get_config(), **inner, "dropout": self.dropout, "seed": self.seed}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "TokenRecurrence":
